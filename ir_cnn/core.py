@@ -40,11 +40,12 @@ def check_writable(self:Workspace):
             raise OSError(f"Cannot write into {str(folder)!r} ({e.strerror}): choose a root folder that you may write to.") from e
     return self
 
-# %% ../nbs/00_core.ipynb #eaba813f
+# %% ../nbs/00_core.ipynb #8739e9ac
 def safe_name(name):
     "`name` as a part of a file name that every operating system accepts"
     return re.sub(r'[^\w.+-]+', '_', str(getattr(name, 'name', name))).strip('. ') or '_'
 
+# %% ../nbs/00_core.ipynb #c8ade29a
 def variant(
     model, # Name of a model, or anything with a `.name`
     training='pretrained', # untrained, pretrained or finetuned
@@ -53,7 +54,7 @@ def variant(
     "The model's name in file names, with what differs from the pretrained model and its own preprocessing"
     return '-'.join([safe_name(model)] + [o for o in (training,protocol) if o not in ('pretrained','timm')])
 
-# %% ../nbs/00_core.ipynb #0f582bce
+# %% ../nbs/00_core.ipynb #e63e4ce8
 def pair_path(
     folder, # `Workspace.feature` or `Workspace.label`
     dataset, # Name of a data set, or anything with a `.name`
@@ -64,11 +65,12 @@ def pair_path(
     d,m = safe_name(dataset),safe_name(model)
     return Path(folder)/d/m/f'{d}_{m}_{ending}'
 
+# %% ../nbs/00_core.ipynb #40a4803d
 def _both_sides(folder, what, dts_li, model_li):
     "Gallery and query paths under `folder`: for each data set, each model"
     return tuple([pair_path(folder, d, m, f'{side}_{what}.pt') for d in dts_li for m in model_li] for side in ('data','target'))
 
-# %% ../nbs/00_core.ipynb #86d50ad9
+# %% ../nbs/00_core.ipynb #a5965395
 def get_feature_paths(
     dts_li, # Data sets, by name or as objects
     model_li, # Models, by name or as objects
@@ -77,6 +79,7 @@ def get_feature_paths(
     "Where the embeddings of each data set under each model are kept"
     return _both_sides(Workspace(root).feature, 'fts', dts_li, model_li)
 
+# %% ../nbs/00_core.ipynb #b3e65edd
 def get_label_paths(
     dts_li, # Data sets, by name or as objects
     model_li, # Models, by name or as objects
@@ -104,7 +107,7 @@ def atomic_write(
         os.replace(tmp, path)
     finally: Path(tmp).unlink(missing_ok=True)
 
-# %% ../nbs/00_core.ipynb #ac623b48
+# %% ../nbs/00_core.ipynb #3cae8aef
 @contextmanager
 def atomic_folder(
     path, # The folder that shall appear
@@ -116,10 +119,11 @@ def atomic_folder(
         tmp = Path(d)/path.name
         tmp.mkdir()
         yield tmp
-        # when another process was faster, its folder is as good as ours
-        if not path.exists(): tmp.rename(path)
+        try: tmp.rename(path)
+        except OSError: # when another process was faster, its folder is as good as ours
+            if not path.is_dir(): raise
 
-# %% ../nbs/00_core.ipynb #24d6d8b5
+# %% ../nbs/00_core.ipynb #18ec99a3
 def save_tensors(
     obj, # A tensor, or a dictionary of tensors and plain values
     path, # Where to
@@ -127,6 +131,7 @@ def save_tensors(
     "Write `obj` so that plain `torch.load(path)` opens it"
     with atomic_write(path) as tmp: torch.save(obj, tmp)
 
+# %% ../nbs/00_core.ipynb #48ff0061
 def load_tensors(
     path, # A file written by `torch.save`
     device='cpu', # Where the tensors shall be
@@ -134,6 +139,7 @@ def load_tensors(
     "What `path` holds, read without running any code that the file may contain"
     return torch.load(path, map_location=device, weights_only=True)
 
+# %% ../nbs/00_core.ipynb #df9e5195
 def save_json(obj, path):
     "Write plain values as readable JSON"
     with atomic_write(path) as tmp: tmp.write_text(json.dumps(obj, indent=1, ensure_ascii=False), encoding='utf-8')
@@ -143,7 +149,7 @@ def load_json(path):
     try: return json.loads(Path(path).read_text(encoding='utf-8'))
     except (FileNotFoundError, ValueError): return None
 
-# %% ../nbs/00_core.ipynb #4dc5d930
+# %% ../nbs/00_core.ipynb #43058171
 def _feed(h, o):
     "Add `o` to the hash, with its type, so that 1, '1' and [1] differ"
     if isinstance(o, torch.Tensor):
@@ -158,6 +164,7 @@ def _feed(h, o):
         for v in o: _feed(h, v)
     else: h.update(f'{type(o).__name__}:{o}\0'.encode())
 
+# %% ../nbs/00_core.ipynb #8111382c
 def digest(
     *objs, # Plain values, lists, dictionaries and tensors, nested at will
 ) -> str: # 32 hexadecimal digits

@@ -114,27 +114,30 @@ class FolderDataset(RetrievalDataset):
             + (f" under {splits[0]!r} and {splits[1]!r}" if splits else '') + " with image files in them.")
         return items
 
-# %% ../nbs/01_data.ipynb #fbcb9e2a
+# %% ../nbs/01_data.ipynb #0320a2bf
 def open_image(path):
     "The image at `path` in RGB; fastai's loader skips the item when it cannot be decoded"
     try: return PILImage.create(path)
     except Exception as e: raise SkipItemException(f'{path}: {e}') from e
 
+# %% ../nbs/01_data.ipynb #8d88193b
 class Pick(Transform):
     "The value that belongs to a row"
     def __init__(self, values): self.values = list(values)
     def encodes(self, row): return self.values[row]
 
+# %% ../nbs/01_data.ipynb #31643c5d
 class PadTo(Transform):
     "Fit an image into a square of `size` pixels, keeping its proportions, and fill the rest with zeros"
     def __init__(self, size): self.size = size
     def encodes(self, x:Image.Image): return PILImage.create(ImageOps.pad(x, (self.size,self.size), Image.BILINEAR, color=0))
 
-# %% ../nbs/01_data.ipynb #699f3879
+# %% ../nbs/01_data.ipynb #fdc5c2bb
 def default_workers() -> int:
     "Processes that load images: one a core, at most 8; none where each would have to import everything again (Windows, macOS)"
     return 0 if multiprocessing.get_start_method()=='spawn' else min(defaults.cpus, 8)
 
+# %% ../nbs/01_data.ipynb #14c15220
 def image_dl(
     paths, # Image files
     targets, # For each, what shall stand beside it in the batch
@@ -154,7 +157,7 @@ def image_dl(
                   num_workers=default_workers() if num_workers is None else num_workers,
                   after_item=[*item_tfms, ToTensor()], after_batch=[IntToFloatTensor(), *batch_tfms])
 
-# %% ../nbs/01_data.ipynb #2ccc1af1
+# %% ../nbs/01_data.ipynb #fad32cb8
 @patch
 def dls(self:RetrievalDataset,
     item_tfms=None, # Transforms of one image; default: pad to `pad_size`
@@ -169,6 +172,7 @@ def dls(self:RetrievalDataset,
              for o in (self.gallery, self.query)]
     return DataLoaders(*sides, path=getattr(self, 'path', '.'), device=get_device(device))
 
+# %% ../nbs/01_data.ipynb #25db9c71
 @patch
 def show_batch(self:RetrievalDataset, max_n=9, **kwargs):
     "Show some images of the gallery, evenly spread over the table"
@@ -176,7 +180,7 @@ def show_batch(self:RetrievalDataset, max_n=9, **kwargs):
     image_dl(rows.path, rows.label, [Categorize(vocab=self.vocab, sort=False)], [PadTo(self.pad_size)],
              bs=max_n, num_workers=0, device='cpu').show_batch(max_n=max_n, **kwargs)
 
-# %% ../nbs/01_data.ipynb #7bca1240
+# %% ../nbs/01_data.ipynb #80b4917d
 def _decodes(path):
     "'' when the image can be decoded, else the reason"
     try:
@@ -184,6 +188,7 @@ def _decodes(path):
         return ''
     except Exception as e: return f'{type(e).__name__}: {e}'
 
+# %% ../nbs/01_data.ipynb #f93e859b
 def _same_content(paths):
     "Pairs (row, earlier row) of files with equal bytes"
     sizes = pd.Series({i:os.path.getsize(p) for i,p in paths.items()}, dtype='int64')
@@ -213,7 +218,7 @@ def check(self:RetrievalDataset,
     rep += [(i, 'query without a relevant item', o) for i,o in self.query.label[lone].items()]
     return pd.DataFrame(rep, columns=['row','problem','detail']).sort_values('row', kind='stable', ignore_index=True)
 
-# %% ../nbs/01_data.ipynb #c897cc80
+# %% ../nbs/01_data.ipynb #850d2aca
 _datasets = {}
 
 def register_dataset(cls):
@@ -223,6 +228,7 @@ def register_dataset(cls):
     _datasets[cls.name] = cls
     return cls
 
+# %% ../nbs/01_data.ipynb #6d131f3d
 def list_datasets() -> list:
     "The names that `get_dataset` knows"
     return list(_datasets)
@@ -282,12 +288,13 @@ class NamedDataset(FolderDataset):
             raise FileNotFoundError(f"The data set {self.name!r} was not found and could not be downloaded from {self.url} ({reason}): "
                                     f"connect to the internet, or {remedy}.") from e
 
-# %% ../nbs/01_data.ipynb #7b1f64d7
+# %% ../nbs/01_data.ipynb #2c71566c
 @register_dataset
 class Mnist(NamedDataset):
     "60,000 + 10,000 handwritten digits of 28 pixels"
     name,url,folders,splits,pad_size = 'mnist',URLs.MNIST,('mnist_png',),('training','testing'),32
 
+# %% ../nbs/01_data.ipynb #9664c061
 @register_dataset
 class Cifar100(NamedDataset):
     "50,000 + 10,000 images of 32 pixels; the label is the fine class, the folder that holds the image"
@@ -298,12 +305,13 @@ class Cifar10(NamedDataset):
     "50,000 + 10,000 images of 32 pixels in 10 classes"
     name,url,folders,splits,pad_size = 'cifar_10',URLs.CIFAR,('cifar10',),('train','test'),32
 
-# %% ../nbs/01_data.ipynb #39baa355
+# %% ../nbs/01_data.ipynb #b6109f5a
 @register_dataset
 class Imagenette320(NamedDataset):
     "9,469 + 3,925 photographs of ten easy ImageNet classes, shorter side 320"
     name,url,folders,splits = 'imagenette_320',URLs.IMAGENETTE_320,('imagenette2-320',),('train','val')
 
+# %% ../nbs/01_data.ipynb #eeebc1af
 @register_dataset
 class Imagenette160(Imagenette320):
     "The same, shorter side 160"
@@ -325,12 +333,13 @@ class Imagewoof160(Imagewoof320):
     "The same, shorter side 160"
     name,url,folders,pad_size = 'imagewoof_160',URLs.IMAGEWOOF_160,('imagewoof2-160',),160
 
-# %% ../nbs/01_data.ipynb #b575da1e
+# %% ../nbs/01_data.ipynb #8375c488
 @register_dataset
 class Cub200(NamedDataset):
     "11,788 photographs of 200 bird species, 30 % of them queries"
     name,url,folders,images = 'cub_200_2011',URLs.CUB_200_2011,('CUB_200_2011',),'images'
 
+# %% ../nbs/01_data.ipynb #bb6a5d62
 @register_dataset
 class Caltech101(NamedDataset):
     "Photographs of 101 kinds of objects, 30 % of them queries; the background folder is no class"
@@ -356,7 +365,7 @@ class Food101(NamedDataset):
                 rows.append((str(self.path/'images'/f'{o}.jpg'), o.split('/')[0], split))
         return pd.DataFrame(rows, columns=['path','label','split'])
 
-# %% ../nbs/01_data.ipynb #d4b923c3
+# %% ../nbs/01_data.ipynb #4d3da7fa
 def write_digits(
     path, # The folder that shall appear, with a folder for each digit
 ) -> Path:
@@ -369,6 +378,7 @@ def write_digits(
             Image.fromarray((im*255/16).round().astype(np.uint8)).save(tmp/str(label)/f'{i:04}.png')
     return Path(path)
 
+# %% ../nbs/01_data.ipynb #ece9f63a
 @register_dataset
 class Digits(NamedDataset):
     "1,797 handwritten digits of 8 pixels, 20 % of them queries"

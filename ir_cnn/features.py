@@ -37,7 +37,7 @@ class Features:
         return (f"Features of {m['dataset']} under {m['model']} ({m['training']}, {m['preprocessing']['protocol']}): "
                 f"gallery {tuple(self.gallery.shape)}, query {tuple(self.query.shape)}, {len(self.dropped)} images dropped")
 
-# %% ../nbs/03_features.ipynb #5dd09aa6
+# %% ../nbs/03_features.ipynb #4716e1f5
 def items_digest(
     items, # The table of a data set
 ) -> str:
@@ -48,10 +48,12 @@ def items_digest(
         except OSError: return (str(path), 'missing')
     return digest([(*stamp(p), str(l), s) for p,l,s in zip(items.path, items.label, items.split)])
 
+# %% ../nbs/03_features.ipynb #6fd38810
 def _versions():
     "The libraries whose change may change a feature"
     return {o.__name__:o.__version__ for o in (torch, torchvision, timm, PIL)}
 
+# %% ../nbs/03_features.ipynb #27f8b698
 def features_meta(
     embedder, # Whose features
     dataset, # Of which images
@@ -89,13 +91,14 @@ def embed(
     if not embs: raise ValueError(f"None of the {len(paths)} images could be decoded, e.g. {str(list(paths)[0])!r}.")
     return torch.cat(embs), torch.cat(rows).as_subclass(torch.Tensor)
 
-# %% ../nbs/03_features.ipynb #b69120ed
+# %% ../nbs/03_features.ipynb #21d69a11
 def _why(path):
     "Why an image could not be decoded"
     try: open_image(path)
     except Exception as e: return str(e)
     return 'could not be decoded'
 
+# %% ../nbs/03_features.ipynb #7f778766
 def extract(
     embedder, # From `create_embedder`, or any object with the same structure
     dataset, # From `get_dataset`, or any object with `.name` and `.items`
@@ -118,7 +121,7 @@ def extract(
     (g,gl,gi),(q,ql,qi) = sides
     return Features(g, q, gl, ql, gi, qi, vocab, dropped, meta | dict(seconds=round(time.time()-start, 2)))
 
-# %% ../nbs/03_features.ipynb #1d11e71e
+# %% ../nbs/03_features.ipynb #896d1560
 def _pair_files(name, model, root):
     "Paths of the tensors and of the facts"
     ws,at = Workspace(root),partial(pair_path, dataset=name, model=model)
@@ -126,6 +129,7 @@ def _pair_files(name, model, root):
                 gallery_labels=at(ws.label, ending='data_labels.pt'), query_labels=at(ws.label, ending='target_labels.pt')
                ), at(ws.feature, ending='meta.json')
 
+# %% ../nbs/03_features.ipynb #c97cbb9c
 def save_features(
     features:Features, # What to keep
     model, # Name the files carry, see `variant`
@@ -138,6 +142,7 @@ def save_features(
     save_json(features.meta | dict(vocab=[str(o) for o in features.vocab], dropped={str(k):v for k,v in features.dropped.items()}), facts)
     return [*files.values(), facts]
 
+# %% ../nbs/03_features.ipynb #f2d4546b
 def load_features(
     dataset, # The data set itself, for its items
     model, # Name the files carry, see `variant`

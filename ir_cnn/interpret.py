@@ -13,7 +13,7 @@ from .core import atomic_write
 from .data import Image, open_image
 from .search import Neighbours
 
-# %% ../nbs/12_interpret.ipynb #87d28e66
+# %% ../nbs/12_interpret.ipynb #64f486a3
 right,wrong,neutral = 'tab:green','tab:red','black'
 
 def _thumbnail(path, side=160):
@@ -26,6 +26,7 @@ def _thumbnail(path, side=160):
     canvas.paste(im.resize(size, Image.NEAREST if scale>1 else Image.LANCZOS), tuple((side-o)//2 for o in size))
     return np.asarray(canvas)
 
+# %% ../nbs/12_interpret.ipynb #43c5165d
 def _show_framed(ax, path, caption, colour):
     "Draw one framed image with its caption"
     ax.imshow(_thumbnail(path))
@@ -33,6 +34,7 @@ def _show_framed(ax, path, caption, colour):
     ax.set_xlabel(caption, fontsize=8)
     for o in ax.spines.values(): o.set(color=colour, linewidth=3)
 
+# %% ../nbs/12_interpret.ipynb #b73c1c4c
 def _short(label, n=20):
     "A label that fits below a thumbnail; the dollar sign would start a formula"
     label = str(label).replace('$', r'\$')

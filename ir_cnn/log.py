@@ -15,7 +15,7 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from .core import *
 
-# %% ../nbs/07_log.ipynb #8303cd5e
+# %% ../nbs/07_log.ipynb #36eb7c2f
 _pair = ['dataset','model']
 _how = ['training','weights','protocol','metric']
 _size = ['gallery','query','features','seconds']
@@ -32,6 +32,7 @@ def _in_order(frame):
     ps = _ks(frame)+_ks(frame, 'published P@')
     return frame[first + ps + last + [o for o in frame if o not in {*first, *ps, *last}]]
 
+# %% ../nbs/07_log.ipynb #1efcf1e0
 def precision_at_k_to_dataframe(
     precisions, # {K: mean precision}, or `evaluate`'s table
     dataset, # Its name
@@ -43,11 +44,12 @@ def precision_at_k_to_dataframe(
         precisions = precisions[precisions.metric=='precision'].set_index('k').value.to_dict()
     return _in_order(pd.DataFrame([dict(dataset=str(dataset), model=str(model), **facts, **{f'P@{int(k)}':float(v) for k,v in precisions.items()})]))
 
-# %% ../nbs/07_log.ipynb #47013404
+# %% ../nbs/07_log.ipynb #38ba3eae
 def published_results() -> pd.DataFrame:
     "The 70 published rows: dataset, model, P@1 to P@8"
     with (files('ir_cnn')/'published_results.csv').open(encoding='utf-8') as f: return pd.read_csv(f)
 
+# %% ../nbs/07_log.ipynb #3501f2f4
 def with_published(
     frame, # A table of results
 ) -> pd.DataFrame: # With columns `published P@K` when at least one pair was published
@@ -57,7 +59,7 @@ def with_published(
     pub = pub[[*_pair, *[f'published {o}' for o in _ks(frame) if f'published {o}' in pub]]].assign(training='pretrained')
     return _in_order(frame.merge(pub, on=[*_pair,'training'], how='left').dropna(axis=1, how='all'))
 
-# %% ../nbs/07_log.ipynb #d3dc4517
+# %% ../nbs/07_log.ipynb #fe762b04
 def read_log(
     path, # An Excel file that `dataframes_to_excel` wrote
 ) -> pd.DataFrame: # Empty when there is no such file
@@ -73,6 +75,7 @@ def read_log(
         raise ValueError(f"The workbook {str(path)!r} holds another table (columns {', '.join(map(str, frame.columns[:5]))}): choose another file.")
     return frame
 
+# %% ../nbs/07_log.ipynb #ba80bfea
 def check_workbook(
     path, # The Excel file that a job is going to write
 ):
@@ -85,7 +88,7 @@ def check_workbook(
         try: path.open('rb+').close()
         except OSError as e: raise OSError(f"The workbook {str(path)!r} cannot be written ({e.strerror}): close it in other programs, or choose another file.") from e
 
-# %% ../nbs/07_log.ipynb #9d1758ab
+# %% ../nbs/07_log.ipynb #4203231c
 def merge_log(
     old, # The table so far
     new, # Rows of this run
@@ -97,11 +100,12 @@ def merge_log(
     rows = [fresh.pop(k, o) for k,o in zip(key(old), old.to_dict('records'))]
     return _in_order(pd.DataFrame(rows + list(fresh.values())))
 
+# %% ../nbs/07_log.ipynb #81c5406b
 def _text(v):
     "`v`, or when it is text, what a cell may hold"
     return ILLEGAL_CHARACTERS_RE.sub('', v) if isinstance(v, str) else v
 
-# %% ../nbs/07_log.ipynb #f7911661
+# %% ../nbs/07_log.ipynb #ccbcdb1e
 def _style(sheet, frame):
     "Frozen header, four decimals, the best precision of each data set in bold, columns as wide as their content"
     sheet.freeze_panes = 'C2'
@@ -116,10 +120,12 @@ def _style(sheet, frame):
         shown = [len(name)+3] + [6 if 'P@' in name else len(str(o.value)) for o in cells]
         sheet.column_dimensions[get_column_letter(j)].width = max(shown)+1
 
+# %% ../nbs/07_log.ipynb #75c4bb2c
 def _plain(v):
     "A text for CSV that no spreadsheet program takes for a formula"
     return f"'{v}" if isinstance(v, str) and v[:1] in ('=','+','-','@') else v
 
+# %% ../nbs/07_log.ipynb #0448c753
 def dataframes_to_excel(
     frames, # One table of results, or several
     path='log/dataframes_to_excel.xlsx', # The workbook; a CSV of the same name is written beside it

@@ -10,7 +10,7 @@ import pandas as pd, torch
 from .core import nearest_names
 from .search import Neighbours
 
-# %% ../nbs/06_metrics.ipynb #0653bcbd
+# %% ../nbs/06_metrics.ipynb #043239c3
 def _codes(query_labels, gallery_labels):
     "Both labels as integer tensors that are equal where the labels are"
     ql,gl = [o.cpu().numpy() if isinstance(o, torch.Tensor) else pd.Series(list(o)).to_numpy() for o in (query_labels, gallery_labels)]
@@ -20,6 +20,7 @@ def _codes(query_labels, gallery_labels):
     codes = torch.from_numpy(pd.factorize(pd.concat([pd.Series(ql), pd.Series(gl)]))[0])
     return codes[:len(ql)],codes[len(ql):]
 
+# %% ../nbs/06_metrics.ipynb #6269476e
 def relevance(
     neighbours:Neighbours, # From `knn`
     query_labels, # `[Q]` integers or strings
@@ -32,7 +33,7 @@ def relevance(
     if I.max()>=len(gl): raise ValueError(f"A neighbour is gallery row {int(I.max())}, but there are only {len(gl)} gallery labels.")
     return (gl[I.clamp(min=0)]==ql[:,None]) & (I>=0)
 
-# %% ../nbs/06_metrics.ipynb #2f3ebaef
+# %% ../nbs/06_metrics.ipynb #49f124aa
 def n_relevant(neighbours, query_labels, gallery_labels) -> torch.Tensor:
     "`[Q]` number of relevant gallery items of each query, without those it was not allowed to find"
     ql,gl = _codes(query_labels, gallery_labels)
@@ -43,6 +44,7 @@ def n_relevant(neighbours, query_labels, gallery_labels) -> torch.Tensor:
     fresh[:,1:] = ex[:,1:]!=ex[:,:-1] # a row that is named twice is left out once
     return counts - ((gl[ex.clamp(min=0)]==ql[:,None]) & (ex>=0) & fresh).sum(1)
 
+# %% ../nbs/06_metrics.ipynb #dc8494cb
 def _top(neighbours, query_labels, gallery_labels, k):
     "`[Q,k]` relevance of the first k; raises `ValueError` when fewer were searched"
     if not 1<=k<=neighbours.k: raise ValueError(f"k={k}, but the neighbours were searched with k={neighbours.k}: search with a larger k.")
@@ -58,11 +60,12 @@ def precision_at_k(
     "(relevant among the first k) / k"
     return _top(neighbours, query_labels, gallery_labels, k).sum(1)/k
 
-# %% ../nbs/06_metrics.ipynb #7ff6d513
+# %% ../nbs/06_metrics.ipynb #c34446f0
 def hit_at_k(neighbours, query_labels, gallery_labels, k=1) -> torch.Tensor:
     "`[Q]` 1 when any of the first k is relevant, else 0; what metric-learning papers call Recall@K"
     return _top(neighbours, query_labels, gallery_labels, k).amax(1)
 
+# %% ../nbs/06_metrics.ipynb #355e94f9
 def recall_at_k(neighbours, query_labels, gallery_labels, k=1) -> torch.Tensor:
     "`[Q]` (relevant among the first k) / R; NaN for a lone query"
     return _top(neighbours, query_labels, gallery_labels, k).sum(1) / n_relevant(neighbours, query_labels, gallery_labels)

@@ -41,7 +41,7 @@ def list_embedders() -> list:
     "The seven networks of the benchmark"
     return ['convnext_large','convnext_small','resnet152','efficientnetv2_rw_t','efficientnet_b3','resnet26d','vgg16']
 
-# %% ../nbs/02_models.ipynb #02907d85
+# %% ../nbs/02_models.ipynb #5db3eebe
 def check_model_name(name):
     "`name` when timm knows it, with or without a tag of weights; raises `ValueError` with the nearest names otherwise"
     base = name.split('.')[0]
@@ -49,18 +49,20 @@ def check_model_name(name):
     if name.startswith(('hf-hub:','hf_hub:','local-dir:')) or (timm.is_model(base) and (name==base or name in tags)): return name
     raise ValueError(f"timm has no model {name!r}.{nearest_names(name, tags or timm.list_models())} `timm.list_models()` names all of them.")
 
+# %% ../nbs/02_models.ipynb #df4aaebe
 def _build(name, **kwargs):
     "timm's network of that name without its classifier"
     return timm.create_model(check_model_name(name), num_classes=0, **kwargs)
 
-# %% ../nbs/02_models.ipynb #e414988f
+# %% ../nbs/02_models.ipynb #070f25e8
 def load_weights(
     model, # A network without its classifier, changed in place
     file, # A state dictionary as torch or safetensors wrote it, with or without a classifier
     name='', # The network's name, for messages
 ):
     "The network with the weights of `file`; raises `FileNotFoundError` or `ValueError` when it cannot be read or does not fit"
-    if not Path(file).is_file(): raise FileNotFoundError(f"The weights file {str(file)!r} for {name} does not exist: check the path.")
+    file = Path(file).expanduser() # on the command line the shell leaves ~ alone after NAME=
+    if not file.is_file(): raise FileNotFoundError(f"The weights file {str(file)!r} for {name} does not exist: check the path.")
     try: state = timm.models.load_state_dict(str(file))
     except Exception as e:
         raise ValueError(f"The weights file {str(file)!r} for {name} cannot be read ({type(e).__name__}): it is truncated or not a weights file; "
@@ -77,7 +79,7 @@ def load_weights(
     model.load_state_dict(state)
     return model
 
-# %% ../nbs/02_models.ipynb #585e0e28
+# %% ../nbs/02_models.ipynb #d376b895
 def hub_reachable(
     timeout=10, # Seconds
 ) -> bool:
@@ -87,6 +89,7 @@ def hub_reachable(
     except OSError: return False
     return True
 
+# %% ../nbs/02_models.ipynb #9b5abe1a
 def _build_pretrained(name):
     "timm's pretrained network without its classifier; raises `FileNotFoundError` when the weights cannot be had, never random weights"
     model = _build(name) # an unknown name is an error of its own
@@ -120,12 +123,13 @@ def create_embedder(
             model,kind,source = _build(name),'untrained',f'random (seed {seed})'
     return Embedder(model.eval(), name, kind, model.head_hidden_size, resolve_model_data_config(model), source)
 
-# %% ../nbs/02_models.ipynb #ad308151
+# %% ../nbs/02_models.ipynb #ec75c4f0
 def save_embedder(embedder, path, **facts):
     "Write an embedder so that `load_embedder` gives it back"
     save_tensors(dict(name=embedder.name, training_type=embedder.training_type, weights=embedder.weights,
                       state_dict=getattr(embedder, 'model', embedder).state_dict(), **facts), path)
 
+# %% ../nbs/02_models.ipynb #f6021502
 def load_embedder(path) -> Embedder:
     "The embedder that `save_embedder` wrote; raises `FileNotFoundError` when there is none"
     if not Path(path).is_file(): raise FileNotFoundError(f"There is no saved model {str(path)!r}: save it first, e.g. with `save_models`.")
@@ -135,7 +139,7 @@ def load_embedder(path) -> Embedder:
     emb.training_type,emb.weights = d['training_type'],d['weights']
     return emb
 
-# %% ../nbs/02_models.ipynb #7f0e762b
+# %% ../nbs/02_models.ipynb #27b4d29d
 @delegates(create_embedder)
 def save_models(
     model_li, # Names of models, or embedders
@@ -150,6 +154,7 @@ def save_models(
         save_embedder(emb, paths[-1])
     return paths
 
+# %% ../nbs/02_models.ipynb #e26d77b3
 def load_model(
     name, # Name of a model that `save_models` wrote
     root='.', # The project's folder
@@ -157,12 +162,13 @@ def load_model(
     "The model that `save_models` kept"
     return load_embedder(Workspace(root).model/f'{safe_name(name)}.pt')
 
-# %% ../nbs/02_models.ipynb #38b41b01
+# %% ../nbs/02_models.ipynb #16424251
 class TimmTransform(Transform):
     "timm's evaluation transform up to the bytes of the pixels; normalising is the batch's business"
     def __init__(self, data_config): self.tfm = create_transform(**data_config, is_training=False, normalize=False)
     def encodes(self, x:Image.Image): return TensorImage(self.tfm(x))
 
+# %% ../nbs/02_models.ipynb #36cd6dfb
 def preprocessing(
     embedder, # Whose images are prepared
     protocol='timm', # timm or origin
@@ -177,11 +183,12 @@ def preprocessing(
     if (getattr(getattr(embedder, 'model', None), 'pretrained_cfg', None) or {}).get('fixed_input_size'): pad_size = cfg['input_size'][-1]
     return [PadTo(pad_size)], [], dict(protocol=protocol, size=pad_size)
 
-# %% ../nbs/02_models.ipynb #b93020b7
+# %% ../nbs/02_models.ipynb #efbcf966
 def _no_loss(pred, target):
     "Zero: predictions need no loss, but fastai computes one"
     return pred.new_zeros(())
 
+# %% ../nbs/02_models.ipynb #f3f8159a
 @delegates(create_embedder)
 def embedding_learner(
     dls, # fastai `DataLoaders`, e.g. a data set's `.dls()`

@@ -20,7 +20,7 @@ from .models import check_model_name, create_embedder, list_embedders, save_embe
 from .search import Neighbours, distance_metrics, knn
 from .training import finetune
 
-# %% ../nbs/14_run.ipynb #bec63822
+# %% ../nbs/14_run.ipynb #484d0684
 training_types = ('untrained','pretrained','finetuned')
 
 def _states(model, training):
@@ -28,6 +28,7 @@ def _states(model, training):
     if isinstance(model, str): return training
     return [model.training_type] + [o for o in training if o=='finetuned' and o!=model.training_type]
 
+# %% ../nbs/14_run.ipynb #380dc3d7
 def _network(model, state, training, weights):
     "The network in this state, or for `finetuned` the one to start from"
     if not isinstance(model, str): return model
@@ -153,34 +154,33 @@ def run(
     print(f"Wrote {len(rows)} rows to {excel} and {excel.with_suffix('.csv').name}, pictures to {ws.log}")
     return with_published(pd.concat(rows, ignore_index=True))
 
-# %% ../nbs/14_run.ipynb #72046a79
+# %% ../nbs/14_run.ipynb #706d3971
 def _parser():
     "The command's options"
-    p = argparse.ArgumentParser('ir_cnn_run', formatter_class=argparse.ArgumentDefaultsHelpFormatter, argument_default=None,
-        description='Content-based image retrieval with CNN features: precision at K of data sets and networks. Without arguments: '
-                    'handwritten digits with one small network, untrained and then fine-tuned; no download is needed.')
+    p = argparse.ArgumentParser('ir_cnn_run', description='Content-based image retrieval with CNN features: precision at K of data sets and networks. '
+        'Without arguments: handwritten digits with one small network, untrained and then fine-tuned; no download is needed.')
     add = lambda *args, **kw: p.add_argument(*args, **kw)
     add('--datasets', nargs='+', metavar='NAME', help=f"data sets: {', '.join(list_datasets())}, or a folder with class folders")
     add('--models', nargs='+', metavar='NAME', help=f"networks: any timm name, e.g. {', '.join(list_embedders())}")
-    add('--weights', nargs='+', metavar='NAME=FILE', default=[], help='weights files of networks that are not to be downloaded')
+    add('--weights', nargs='+', metavar='NAME=FILE', default=[], help='files with the weights of networks that are not to be downloaded')
     add('--training', nargs='+', metavar='STATE', choices=training_types,
         help='untrained, pretrained, finetuned, one or more; default pretrained. Fine-tuning starts from the pretrained weights, or from the '
              'random ones when untrained is asked for and pretrained is not')
-    add('--ks', nargs='+', type=int, metavar='K', default=list(range(1,9)), help='the K of precision at K')
+    add('--ks', nargs='+', type=int, metavar='K', default=list(range(1,9)), help='the K of precision at K; default 1 to 8')
     add('--metric', choices=distance_metrics, help='distance; default cosine, with the protocol origin euclidean')
-    add('--protocol', choices=('timm','origin'), default='timm', help="how images are prepared: each network's own preprocessing, or as the published "
-        'figures were made (padded with zeros, not normalised)')
-    add('--root', metavar='DIR', default='.', help='where Feature, Label, Model and log are written')
+    add('--protocol', choices=('timm','origin'), default='timm', help="how images are prepared: timm, each network's own preprocessing (the "
+        'default), or origin, as the published figures were made (padded with zeros, not normalised)')
+    add('--root', metavar='DIR', default='.', help='where Feature, Label, Model and log are written; default this folder')
     add('--data', metavar='DIR', help='where data sets lie; default the environment variable IR_CNN_DATA, or else Data under the root')
     add('--device', help='cpu, cuda, cuda:1, mps; default the fastest there is')
-    add('--bs', type=int, default=64, metavar='N', help='images in a batch')
+    add('--bs', type=int, default=64, metavar='N', help='images in a batch; default 64')
     add('--workers', type=int, metavar='N', help='processes that load images; default one a core, at most 8')
-    add('--epochs', type=int, default=4, metavar='N', help='passes of fine-tuning')
+    add('--epochs', type=int, default=4, metavar='N', help='passes of fine-tuning; default 4')
     add('--excel', metavar='FILE', help='the workbook to bring up to date; default log/dataframes_to_excel.xlsx under the root')
     add('--preset', choices=('origin',), help='origin: the ten data sets and seven networks of the published table')
     return p
 
-# %% ../nbs/14_run.ipynb #25ab7427
+# %% ../nbs/14_run.ipynb #d17d4be7
 origin_datasets = ['mnist','cifar_100','cifar_10','imagenette_320','imagenette_160','imagewoof_320','imagewoof_160',
                    'cub_200_2011','caltech_101','extract_1000_fast']
 
@@ -194,6 +194,7 @@ def _request(args):
     kw['weights'] = dict(o.split('=', 1) for o in kw['weights'])
     return dict(dts_li=dts_li, model_li=model_li, progress=sys.stdout.isatty(), **kw) # bars would fill a log file
 
+# %% ../nbs/14_run.ipynb #e043e299
 def ir_cnn_run(
     argv=None, # Words of the command line; default: those the command was called with
 ):

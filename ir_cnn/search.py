@@ -27,7 +27,7 @@ class Neighbours:
     def __len__(self): return len(self.indices)
     def __repr__(self): return f'Neighbours of {len(self):,} queries, k={self.k}, {self.metric}'
 
-# %% ../nbs/04_search.ipynb #667222dd
+# %% ../nbs/04_search.ipynb #735974c7
 def _check(x, what):
     "`x` as a tensor; raises `ValueError` unless it is a matrix of finite numbers"
     x = torch.as_tensor(x)
@@ -37,18 +37,20 @@ def _check(x, what):
         if bad.any(): raise ValueError(f"The {what} row {start+int(bad.nonzero()[0])} holds NaN or infinity: leave such embeddings out before searching.")
     return x
 
+# %% ../nbs/04_search.ipynb #44067661
 def _prepare(x, metric, device):
     "`x` in double precision on the device, of unit length for cosine"
     x = x.to(device).double()
     return F.normalize(x, dim=1, eps=1e-300) if metric=='cosine' else x
 
+# %% ../nbs/04_search.ipynb #37faceb6
 def _bound(q, g, metric):
     "`[B,1]` how far the screening distances of the queries `q` can be from the exact ones (standard bound of a sum of D products)"
     eps = 4*(q.shape[1]+4)*torch.finfo(q.dtype).eps
     qn,gn = q.norm(dim=1, keepdim=True),g.norm(dim=1).max()
     return eps*(qn*gn if metric=='ip' else (qn+gn).square())
 
-# %% ../nbs/04_search.ipynb #33eadeb6
+# %% ../nbs/04_search.ipynb #84a87d45
 def _screen(q, g, metric):
     "`[B,M]` distances from a matrix product; squared for euclidean"
     s = q@g.T
@@ -56,6 +58,7 @@ def _screen(q, g, metric):
     if metric=='cosine': return 1-s # right for zero vectors too
     return q.square().sum(1, keepdim=True) + g.square().sum(1) - 2*s
 
+# %% ../nbs/04_search.ipynb #4ffa0e22
 def _measure(q, g, metric):
     "`[P]` exact distances of the pairs of rows of `q` and `g`"
     if metric=='ip': return -(q*g).sum(1)
@@ -81,7 +84,7 @@ def _nearest(q, g, k, metric, forbidden=None):
     D[rows,rank],I[rows,rank] = d,cols
     return D,I
 
-# %% ../nbs/04_search.ipynb #6bc34f37
+# %% ../nbs/04_search.ipynb #d40885bc
 distance_metrics = ('cosine','euclidean','ip')
 
 def _forbidden(exclude, qs, gs):
@@ -91,6 +94,7 @@ def _forbidden(exclude, qs, gs):
     rows,m = ((e>=0) & (e<gs.stop-gs.start)).nonzero(as_tuple=True)
     return rows,e[rows,m]
 
+# %% ../nbs/04_search.ipynb #de7fa698
 def knn(
     query, # `[Q,D]` embeddings
     gallery, # `[N,D]` embeddings

@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+"""Check the numbers of finished runs.
+
+    main_job.py CSV [CSV]        the digits: fine-tuned reaches P@1 0.95, untrained is far lower; two tables hold the same precisions
+    main_job.py --protocols CSV  each data set: the protocol timm is far above origin
+"""
+import sys
+import pandas as pd
+
+
+def digits(path, other=None):
+    table = pd.read_csv(path)
+    p1 = table[table.dataset == 'digits'].set_index('training')['P@1']
+    print(p1.to_string())
+    assert p1['finetuned'] >= 0.95, 'fine-tuned digits stay below 0.95'
+    assert p1['untrained'] < p1['finetuned'] - 0.2, 'untrained digits are not far lower'
+    if other:
+        both = [pd.read_csv(o).set_index('training').filter(like='P@') for o in (path, other)]
+        assert both[0].equals(both[1]), f'the tables differ:\n{both[0]}\n{both[1]}'
+
+
+def protocols(path):
+    p1 = pd.read_csv(path).pivot(index='dataset', columns='protocol', values='P@1')
+    print(p1)
+    assert (p1.timm > p1.origin + 0.1).all(), 'the protocol timm is not far above origin'
+
+
+if sys.argv[1] == '--protocols': protocols(*sys.argv[2:])
+else: digits(*sys.argv[1:])
