@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['folder_pairs', 'check_items', 'RetrievalDataset', 'random_query_mask', 'folder_items', 'FolderDataset', 'open_image',
-           'Pick', 'PadTo', 'default_workers', 'image_dl', 'register_dataset', 'list_datasets', 'find_folder',
-           'download_dataset', 'NamedDataset', 'Mnist', 'Cifar100', 'Cifar10', 'Imagenette320', 'Imagenette160',
-           'Imagenette', 'Imagewoof320', 'Imagewoof160', 'Cub200', 'Caltech101', 'Extract1000', 'Food101',
-           'write_digits', 'Digits', 'get_dataset']
+           'OpenImage', 'Pick', 'PadTo', 'default_workers', 'image_dl', 'register_dataset', 'list_datasets',
+           'find_folder', 'download_dataset', 'NamedDataset', 'Mnist', 'Cifar100', 'Cifar10', 'Imagenette320',
+           'Imagenette160', 'Imagenette', 'Imagewoof320', 'Imagewoof160', 'Cub200', 'Caltech101', 'Extract1000',
+           'Food101', 'write_digits', 'Digits', 'is_path', 'is_available', 'get_dataset']
 
-# %% ../nbs/01_data.ipynb #92a4d02b
-import multiprocessing, os, tarfile, warnings
+# %% ../nbs/01_data.ipynb #f25ad376
+import errno, multiprocessing, os, tarfile, warnings
 from pathlib import Path
 with warnings.catch_warnings():
     # fastai 2.8 marks functions with torch.jit.script, which torch 2.15 announces to drop; its users can do nothing about it
@@ -18,10 +18,10 @@ with warnings.catch_warnings():
     import fastai.data, fastai.vision.data # the latter registers how batches of images are shown
 import numpy as np, pandas as pd, torch
 from fastai.data.all import (Categorize, DataLoaders, Datasets, IntToFloatTensor, SkipItemException, TfmdDL, ToTensor,
-                             Transform, URLs, defaults, fastai_cfg, get_image_files)
+                             Transform, URLs, defaults, get_image_files)
 from fastai.vision.core import Image, PILImage, TensorImage
 from fastcore.all import L, parallel, patch
-from fastdownload import FastDownload
+from fastdownload.core import checks_module, download_and_check
 from PIL import ImageOps
 from .core import *
 
@@ -114,11 +114,19 @@ class FolderDataset(RetrievalDataset):
             + (f" under {splits[0]!r} and {splits[1]!r}" if splits else '') + " with image files in them.")
         return items
 
-# %% ../nbs/01_data.ipynb #0320a2bf
+# %% ../nbs/01_data.ipynb #0f321482
 def open_image(path):
-    "The image at `path` in RGB; fastai's loader skips the item when it cannot be decoded"
+    "The image at `path` in RGB; raises `SkipItemException`, which fastai's loader heeds, when the file is no image that can be read"
     try: return PILImage.create(path)
-    except Exception as e: raise SkipItemException(f'{path}: {e}') from e
+    except MemoryError: raise
+    except Exception as e:
+        # a full table of open files or a failing disk says nothing about the image, and must not be taken for a property of it
+        if getattr(e, 'errno', None) not in (None, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR): raise
+        raise SkipItemException(f'{path}: {reason(e)}') from e
+
+class OpenImage(Transform):
+    "`open_image` as a transform; a class, since functions in a pipeline cannot be sent to worker processes everywhere"
+    def encodes(self, path): return open_image(path)
 
 # %% ../nbs/01_data.ipynb #8d88193b
 class Pick(Transform):
@@ -132,12 +140,13 @@ class PadTo(Transform):
     def __init__(self, size): self.size = size
     def encodes(self, x:Image.Image): return PILImage.create(ImageOps.pad(x, (self.size,self.size), Image.BILINEAR, color=0))
 
-# %% ../nbs/01_data.ipynb #fdc5c2bb
+# %% ../nbs/01_data.ipynb #9aba3ace
 def default_workers() -> int:
-    "Processes that load images: one a core, at most 8; none where each would have to import everything again (Windows, macOS)"
-    return 0 if multiprocessing.get_start_method()=='spawn' else min(defaults.cpus, 8)
+    "Processes that load images: one a core, at most 8; none where each would import everything again (Windows, macOS, Linux from Python 3.14)"
+    method = multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0] # asking must not settle it
+    return min(defaults.cpus, 8) if method=='fork' else 0
 
-# %% ../nbs/01_data.ipynb #14c15220
+# %% ../nbs/01_data.ipynb #74b46a53
 def image_dl(
     paths, # Image files
     targets, # For each, what shall stand beside it in the batch
@@ -149,7 +158,7 @@ def image_dl(
     device=None, # Where batches go; default: the fastest device
 ) -> TfmdDL: # Batches of (images `[B,3,H,W]`, targets `[B]`), in order
     "A loader of images and targets that neither shuffles nor drops a batch"
-    pipes = [[Pick(paths), open_image], [Pick(targets), *target_tfms]]
+    pipes = [[Pick(paths), OpenImage()], [Pick(targets), *target_tfms]]
     # split_idx 1 means no random transforms, on the gallery side too
     # no setup either: it would open the first image, which may be the broken one
     dsets = Datasets(range(len(paths)), tfms=pipes, split_idx=1, do_setup=False)
@@ -247,16 +256,18 @@ def find_folder(
         for f in folders:
             if (place/f).is_dir() and all((place/f/o).is_dir() for o in inside): return place/f
 
-# %% ../nbs/01_data.ipynb #a68d400a
+# %% ../nbs/01_data.ipynb #bce48bea
 def download_dataset(
     url, # A `.tgz` archive, usually one of fastai's `URLs`
     data, # Folder to put the data set in
 ) -> Path: # The data set's folder, named like the archive
     "Download and unpack an archive; raises `OSError` when it cannot be had"
-    fd = FastDownload(fastai_cfg(), module=fastai.data, archive=Path(data).resolve()/'archive', data=Path(data).resolve(), base='~/.fastai')
-    print(f'Downloading {url}')
-    arch = fd.download(url)
+    arch = Path(data)/'archive'/url.split('/')[-1]
     path = Path(data)/arch.name.split('.')[0]
+    if path.exists(): raise FileExistsError(f"{str(path)!r} is there already, but is not complete: move it away")
+    print(f'Downloading {url}')
+    arch.parent.mkdir(parents=True, exist_ok=True)
+    download_and_check(url, arch, checks_module(fastai.data), False)
     with atomic_folder(path) as tmp:
         with tarfile.open(arch) as t: t.extractall(tmp, filter='data')
         inner = list(tmp.iterdir())
@@ -267,7 +278,7 @@ def download_dataset(
     arch.unlink()
     return path
 
-# %% ../nbs/01_data.ipynb #c70d2aec
+# %% ../nbs/01_data.ipynb #a3c27615
 class NamedDataset(FolderDataset):
     "A data set that is found, or downloaded, by its name"
     url,folders,inside,hint = None,(),(),''
@@ -284,8 +295,7 @@ class NamedDataset(FolderDataset):
         if not self.url: raise FileNotFoundError(f"The data set {self.name!r} was not found and has no public download: {remedy}.{self.hint}")
         try: return download_dataset(self.url, data)
         except Exception as e:
-            reason = str(e).splitlines()[0] if str(e) else type(e).__name__
-            raise FileNotFoundError(f"The data set {self.name!r} was not found and could not be downloaded from {self.url} ({reason}): "
+            raise FileNotFoundError(f"The data set {self.name!r} was not found and could not be downloaded from {self.url} ({reason(e)}): "
                                     f"connect to the internet, or {remedy}.") from e
 
 # %% ../nbs/01_data.ipynb #2c71566c
@@ -378,15 +388,28 @@ def write_digits(
             Image.fromarray((im*255/16).round().astype(np.uint8)).save(tmp/str(label)/f'{i:04}.png')
     return Path(path)
 
-# %% ../nbs/01_data.ipynb #ece9f63a
+# %% ../nbs/01_data.ipynb #fd80961d
 @register_dataset
 class Digits(NamedDataset):
     "1,797 handwritten digits of 8 pixels, 20 % of them queries"
     name,folders,inside,query_share,pad_size = 'digits',('digits',),tuple('0123456789'),0.2,32
     def __init__(self, root='.', data=None):
-        FolderDataset.__init__(self, find_folder(self.folders, root, data, self.inside) or write_digits(Workspace(root).root/'Data'/'digits'))
+        find = lambda: find_folder(self.folders, root, data, self.inside)
+        path = find() or write_digits(Workspace(root).root/'Data'/'digits')
+        if not find(): raise ValueError(f"The folder {str(path)!r} lacks some of the ten digits: move it away, then it is written anew.")
+        FolderDataset.__init__(self, path)
 
-# %% ../nbs/01_data.ipynb #65a34c9e
+# %% ../nbs/01_data.ipynb #f7ded565
+def is_path(name):
+    "Whether `name` is a path rather than the name of a folder in the data folder"
+    return isinstance(name, Path) or str(name)!=Path(name).name
+
+def is_available(name, root='.', data=None):
+    "Whether the registered data set is on this machine or can be downloaded"
+    cls = _datasets[name]
+    return bool(cls.url or find_folder(cls.folders, root, data))
+
+# %% ../nbs/01_data.ipynb #2bf05b71
 def get_dataset(
     name, # A registered name, a folder below the data folder, a path, a data set class, or a data set
     root='.', # The project's folder
@@ -396,10 +419,11 @@ def get_dataset(
     if isinstance(name, type): return name(root=root, data=data)
     if hasattr(name, 'items') and hasattr(name, 'name') and not isinstance(name, Path): return name
     if name in _datasets: return _datasets[name](root=root, data=data)
-    path = find_folder([name], root, data) or (Path(name) if Path(name).is_dir() else None)
+    path = None if is_path(name) else find_folder([name], root, data)
+    path = path or (Path(name).expanduser() if Path(name).expanduser().is_dir() else None)
     if path is None:
         place = Workspace(root, data).data
         near = nearest_names(name, [*_datasets, *(o.name for o in place.glob('*') if o.is_dir())])
         raise ValueError(f"There is no data set {str(name)!r}.{near} Registered: {', '.join(_datasets)}. "
                          f"A folder with class folders works too, when it lies under {str(place)!r}.")
-    return FolderDataset(path, name=path.name)
+    return FolderDataset(path, name=path.resolve().name)

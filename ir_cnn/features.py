@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['Features', 'items_digest', 'features_meta', 'embed', 'extract', 'save_features', 'load_features', 'get_features']
 
-# %% ../nbs/03_features.ipynb #8e4ed9ab
-import os, time, warnings
+# %% ../nbs/03_features.ipynb #d014e307
+import inspect, os, time, warnings
 from functools import partial
 from pathlib import Path
-import pandas as pd, PIL, timm, torch, torchvision
+import ir_cnn, pandas as pd, PIL, timm, torch, torchvision
 from fastprogress.fastprogress import progress_bar
 from .core import *
 from .data import check_items, image_dl, open_image
@@ -48,12 +48,19 @@ def items_digest(
         except OSError: return (str(path), 'missing')
     return digest([(*stamp(p), str(l), s) for p,l,s in zip(items.path, items.label, items.split)])
 
-# %% ../nbs/03_features.ipynb #6fd38810
+# %% ../nbs/03_features.ipynb #092bb87c
 def _versions():
     "The libraries whose change may change a feature"
-    return {o.__name__:o.__version__ for o in (torch, torchvision, timm, PIL)}
+    return {o.__name__:o.__version__ for o in (torch, torchvision, timm, PIL, ir_cnn)}
 
-# %% ../nbs/03_features.ipynb #27f8b698
+# %% ../nbs/03_features.ipynb #d2a8e21e
+def _structure(embedder):
+    "The network's modules, and where it can be read the code of its own class: two networks may share weights and compute different things"
+    try: code = inspect.getsource(type(embedder))
+    except (OSError, TypeError): code = type(embedder).__qualname__
+    return repr(getattr(embedder, 'model', embedder)),code
+
+# %% ../nbs/03_features.ipynb #eaa8b1b7
 def features_meta(
     embedder, # Whose features
     dataset, # Of which images
@@ -61,13 +68,12 @@ def features_meta(
 ) -> dict: # With the key under 'key'
     "All that determines the features, and its key"
     facts = preprocessing(embedder, protocol, getattr(dataset, 'pad_size', 224))[2]
-    made_by = dict(items=items_digest(check_items(dataset.items, dataset.name)), weights=digest(dict(embedder.state_dict())),
+    made_by = dict(items=items_digest(check_items(dataset.items, dataset.name)), weights=digest(dict(embedder.state_dict()), _structure(embedder)),
                    preprocessing=facts, precision='float32', versions=_versions())
     return dict(dataset=dataset.name, model=embedder.name, training=embedder.training_type, weights_from=getattr(embedder, 'weights', ''),
                 **made_by, key=digest(dataset.name, embedder.name, made_by))
 
-# %% ../nbs/03_features.ipynb #9b9454d4
-@torch.inference_mode()
+# %% ../nbs/03_features.ipynb #2121b77c
 def embed(
     embedder, # A module: images `[B,3,H,W]` to embeddings `[B,D]`
     paths, # Image files
@@ -85,20 +91,22 @@ def embed(
     dl = image_dl(paths, range(len(paths)), (), item_tfms, batch_tfms, bs, num_workers, device)
     embs,rows = [],[]
     for x,row in progress_bar(dl, leave=False, display=progress) if progress else dl:
-        # plain tensors: fastai's subclasses cost time in every layer
-        embs.append(net(torch.Tensor.as_subclass(x, torch.Tensor).contiguous(memory_format=torch.channels_last)).float().cpu())
+        x = x.as_subclass(torch.Tensor).contiguous(memory_format=torch.channels_last) # fastai's subclasses cost time in every layer
+        with torch.inference_mode(): embs.append(net(x).float().cpu())
         rows.append(torch.as_tensor(row).cpu())
     if not embs: raise ValueError(f"None of the {len(paths)} images could be decoded, e.g. {str(list(paths)[0])!r}.")
-    return torch.cat(embs), torch.cat(rows).as_subclass(torch.Tensor)
+    rows = torch.cat(rows).as_subclass(torch.Tensor)
+    order = rows.argsort() # several workers that skip images hand their batches out of order
+    return torch.cat(embs).clone()[order], rows[order]
 
-# %% ../nbs/03_features.ipynb #21d69a11
+# %% ../nbs/03_features.ipynb #f742649b
 def _why(path):
-    "Why an image could not be decoded"
+    "Why an image cannot be read; '' when it can"
     try: open_image(path)
     except Exception as e: return str(e)
-    return 'could not be decoded'
+    return ''
 
-# %% ../nbs/03_features.ipynb #7f778766
+# %% ../nbs/03_features.ipynb #9a50fdac
 def extract(
     embedder, # From `create_embedder`, or any object with the same structure
     dataset, # From `get_dataset`, or any object with `.name` and `.items`
@@ -114,7 +122,7 @@ def extract(
     for split in ('gallery','query'):
         part = items[items.split==split]
         embs,rows = embed(embedder, part.path, protocol, getattr(dataset, 'pad_size', 224), **kwargs)
-        dropped |= {int(part.index[i]): _why(part.path.iloc[i]) for i in sorted(set(range(len(part)))-set(rows.tolist()))}
+        dropped |= {int(part.index[i]): _why(part.path.iloc[i]) or 'could not be read' for i in sorted(set(range(len(part)))-set(rows.tolist()))}
         part = part.iloc[rows.numpy()]
         sides.append((embs, torch.tensor([codes[o] for o in part.label]), part))
     for row,why in dropped.items(): warnings.warn(f'Row {row} of {dataset.name} is left out: {why}')
@@ -142,7 +150,7 @@ def save_features(
     save_json(features.meta | dict(vocab=[str(o) for o in features.vocab], dropped={str(k):v for k,v in features.dropped.items()}), facts)
     return [*files.values(), facts]
 
-# %% ../nbs/03_features.ipynb #f2d4546b
+# %% ../nbs/03_features.ipynb #958b32e2
 def load_features(
     dataset, # The data set itself, for its items
     model, # Name the files carry, see `variant`
@@ -152,13 +160,15 @@ def load_features(
     "The features that `save_features` kept"
     files,facts = _pair_files(dataset.name, model, root)
     meta = load_json(facts)
-    if not meta or (key and meta['key']!=key) or not all(o.is_file() for o in files.values()): return None
+    if not isinstance(meta, dict) or (key and meta.get('key')!=key) or not all(o.is_file() for o in files.values()): return None
+    try: tensors = {k:load_tensors(o) for k,o in files.items()}
+    except Exception: return None # a file was damaged later: as good as not there
     items,dropped = check_items(dataset.items, dataset.name),{int(k):v for k,v in meta.pop('dropped').items()}
     items = items.drop(index=list(dropped))
-    return Features(**{k:load_tensors(o) for k,o in files.items()}, gallery_items=items[items.split=='gallery'],
+    return Features(**tensors, gallery_items=items[items.split=='gallery'],
                     query_items=items[items.split=='query'], vocab=meta.pop('vocab'), dropped=dropped, meta=meta)
 
-# %% ../nbs/03_features.ipynb #cf79dbee
+# %% ../nbs/03_features.ipynb #e6ba09e2
 def get_features(
     embedder, # From `create_embedder`
     dataset, # From `get_dataset`
@@ -169,7 +179,8 @@ def get_features(
     "The kept features of this embedder and data set, or newly extracted ones, which are then kept"
     name = variant(embedder, embedder.training_type, protocol)
     found = load_features(dataset, name, root, features_meta(embedder, dataset, protocol)['key'])
-    if found: return found
+    # an image that could not be read may be readable by now, e.g. after its permissions were mended
+    if found and all(_why(dataset.items.path.iloc[i]) for i in found.dropped): return found
     features = extract(embedder, dataset, protocol, **kwargs)
     files = save_features(features, name, root)
     print(f"Wrote {len(features.gallery):,} + {len(features.query):,} embeddings of width {embedder.n_features} to {files[0].parent} "

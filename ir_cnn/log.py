@@ -6,7 +6,8 @@
 __all__ = ['precision_at_k_to_dataframe', 'published_results', 'with_published', 'read_log', 'check_workbook', 'merge_log',
            'dataframes_to_excel']
 
-# %% ../nbs/07_log.ipynb #a80e8546
+# %% ../nbs/07_log.ipynb #eec10f59
+import shutil
 from importlib.resources import files
 from pathlib import Path
 import pandas as pd
@@ -15,11 +16,11 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from .core import *
 
-# %% ../nbs/07_log.ipynb #36eb7c2f
+# %% ../nbs/07_log.ipynb #dc7a2f9c
 _pair = ['dataset','model']
 _how = ['training','weights','protocol','metric']
 _size = ['gallery','query','features','seconds']
-_row_key = ['dataset','model','training','protocol','metric'] # two rows with the same key are the same measurement
+_row_key = [*_pair, *_how] # two rows with the same key are the same measurement
 
 def _ks(frame, prefix='P@'):
     "The columns of the table that hold precisions, in the order of K"
@@ -32,7 +33,7 @@ def _in_order(frame):
     ps = _ks(frame)+_ks(frame, 'published P@')
     return frame[first + ps + last + [o for o in frame if o not in {*first, *ps, *last}]]
 
-# %% ../nbs/07_log.ipynb #1efcf1e0
+# %% ../nbs/07_log.ipynb #a17427ed
 def precision_at_k_to_dataframe(
     precisions, # {K: mean precision}, or `evaluate`'s table
     dataset, # Its name
@@ -41,7 +42,7 @@ def precision_at_k_to_dataframe(
 ) -> pd.DataFrame: # One row
     "The result of one data set and model as a table"
     if isinstance(precisions, pd.DataFrame):
-        precisions = precisions[precisions.metric=='precision'].set_index('k').value.to_dict()
+        precisions = precisions[precisions.metric=='precision_at_k'].set_index('k').value.to_dict()
     return _in_order(pd.DataFrame([dict(dataset=str(dataset), model=str(model), **facts, **{f'P@{int(k)}':float(v) for k,v in precisions.items()})]))
 
 # %% ../nbs/07_log.ipynb #38ba3eae
@@ -59,45 +60,55 @@ def with_published(
     pub = pub[[*_pair, *[f'published {o}' for o in _ks(frame) if f'published {o}' in pub]]].assign(training='pretrained')
     return _in_order(frame.merge(pub, on=[*_pair,'training'], how='left').dropna(axis=1, how='all'))
 
-# %% ../nbs/07_log.ipynb #fe762b04
+# %% ../nbs/07_log.ipynb #db7f1e76
 def read_log(
     path, # An Excel file that `dataframes_to_excel` wrote
 ) -> pd.DataFrame: # Empty when there is no such file
     "The table in a workbook; raises `ValueError` when it cannot be read"
     path = Path(path)
     if not path.exists(): return pd.DataFrame()
-    try: frame = pd.read_excel(path, engine='openpyxl', keep_default_na=False, na_values=[''])
+    try: sheets = pd.read_excel(path, sheet_name=None, engine='openpyxl', keep_default_na=False, na_values=[''], dtype={o:str for o in _row_key})
     except OSError as e: raise OSError(f"The workbook {str(path)!r} cannot be opened ({e.strerror}): close it in other programs, or move it away.") from e
     except Exception as e:
         raise ValueError(f"The workbook {str(path)!r} cannot be read ({type(e).__name__}): it is corrupt or no Excel file. "
                          "Move it away; the table is written anew.") from e
-    if len(frame) and not set(_row_key) <= set(frame):
-        raise ValueError(f"The workbook {str(path)!r} holds another table (columns {', '.join(map(str, frame.columns[:5]))}): choose another file.")
-    return frame
+    if not set(_row_key) <= set(sheets.get('results', ())):
+        raise ValueError(f"The workbook {str(path)!r} holds no sheet 'results' with this table, only {', '.join(sheets)}: choose another file.")
+    return sheets['results']
 
-# %% ../nbs/07_log.ipynb #ba80bfea
+# %% ../nbs/07_log.ipynb #a81c514b
 def check_workbook(
     path, # The Excel file that a job is going to write
 ):
     "Raises `OSError` or `ValueError` when the workbook cannot be brought up to date later"
     path = Path(path)
+    if path.suffix!='.xlsx': raise ValueError(f"The workbook {str(path)!r} has the ending {path.suffix!r}; expected .xlsx.")
+    check_folder(path.parent)
+    for file in (path, path.with_suffix('.csv')):
+        for lock in (file.with_name(f'.~lock.{file.name}#'), file.with_name(f'~${file.name}')):
+            if lock.exists(): raise OSError(f"The table {str(file)!r} is open in a spreadsheet program (it left {lock.name!r}): close it there first.")
+        if file.exists():
+            try: file.open('rb+').close()
+            except OSError as e: raise OSError(f"The table {str(file)!r} cannot be written ({e.strerror}): close it in other programs, or choose another file.") from e
     read_log(path)
-    for lock in (path.with_name(f'.~lock.{path.name}#'), path.with_name(f'~${path.name}')):
-        if lock.exists(): raise OSError(f"The workbook {str(path)!r} is open in a spreadsheet program (it left {lock.name!r}): close it there first.")
-    if path.exists():
-        try: path.open('rb+').close()
-        except OSError as e: raise OSError(f"The workbook {str(path)!r} cannot be written ({e.strerror}): close it in other programs, or choose another file.") from e
 
-# %% ../nbs/07_log.ipynb #4203231c
+# %% ../nbs/07_log.ipynb #fe569864
+def _renewed(old, new):
+    "The row `new`, with the precisions that only the row `old` has when both belong together"
+    ps = [o for o in old if o.startswith('P@') and pd.notna(old[o])]
+    shared = [o for o in ps if o in new]
+    if not shared or any(abs(old[o]-new[o])>1e-9 for o in shared): return new
+    return {o:old[o] for o in ps} | new
+
+# %% ../nbs/07_log.ipynb #46387b66
 def merge_log(
     old, # The table so far
     new, # Rows of this run
 ) -> pd.DataFrame:
     "The old table with the new rows in their old places, or at the end"
-    if not len(old): return _in_order(new.reset_index(drop=True))
-    key = lambda frame: pd.MultiIndex.from_frame(frame[_row_key].astype(str))
+    key = lambda frame: [tuple(o) for o in frame.reindex(columns=_row_key).fillna('').astype(str).values]
     fresh = dict(zip(key(new), new.to_dict('records')))
-    rows = [fresh.pop(k, o) for k,o in zip(key(old), old.to_dict('records'))]
+    rows = [_renewed(o, fresh.pop(k)) if k in fresh else o for k,o in zip(key(old), old.to_dict('records'))]
     return _in_order(pd.DataFrame(rows + list(fresh.values())))
 
 # %% ../nbs/07_log.ipynb #81c5406b
@@ -120,12 +131,20 @@ def _style(sheet, frame):
         shown = [len(name)+3] + [6 if 'P@' in name else len(str(o.value)) for o in cells]
         sheet.column_dimensions[get_column_letter(j)].width = max(shown)+1
 
+# %% ../nbs/07_log.ipynb #ea508fbf
+def _write_sheet(frame, path, tmp):
+    "Write the workbook `tmp`: all other sheets of `path` as they are, and the table as the sheet `results`"
+    if path.exists(): shutil.copyfile(path, tmp)
+    with pd.ExcelWriter(tmp, engine='openpyxl', **(dict(mode='a', if_sheet_exists='replace') if path.exists() else {})) as writer:
+        frame.to_excel(writer, sheet_name='results', index=False)
+        _style(writer.sheets['results'], frame)
+
 # %% ../nbs/07_log.ipynb #75c4bb2c
 def _plain(v):
     "A text for CSV that no spreadsheet program takes for a formula"
     return f"'{v}" if isinstance(v, str) and v[:1] in ('=','+','-','@') else v
 
-# %% ../nbs/07_log.ipynb #0448c753
+# %% ../nbs/07_log.ipynb #90e9bb6c
 def dataframes_to_excel(
     frames, # One table of results, or several
     path='log/dataframes_to_excel.xlsx', # The workbook; a CSV of the same name is written beside it
@@ -134,9 +153,8 @@ def dataframes_to_excel(
     path = Path(path)
     check_workbook(path)
     new = pd.concat([frames] if isinstance(frames, pd.DataFrame) else list(frames), ignore_index=True)
-    frame = merge_log(read_log(path), new.map(_text))
-    with atomic_write(path) as tmp, pd.ExcelWriter(tmp, engine='openpyxl') as writer:
-        frame.to_excel(writer, sheet_name='results', index=False)
-        _style(writer.sheets['results'], frame)
-    with atomic_write(path.with_suffix('.csv')) as tmp: frame.map(_plain).to_csv(tmp, index=False, encoding='utf-8')
+    with file_lock(path):
+        frame = merge_log(read_log(path), new.map(_text))
+        with atomic_write(path) as tmp: _write_sheet(frame, path, tmp)
+        with atomic_write(path.with_suffix('.csv')) as tmp: frame.map(_plain).to_csv(tmp, index=False, encoding='utf-8')
     return frame

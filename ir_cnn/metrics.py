@@ -70,28 +70,28 @@ def recall_at_k(neighbours, query_labels, gallery_labels, k=1) -> torch.Tensor:
     "`[Q]` (relevant among the first k) / R; NaN for a lone query"
     return _top(neighbours, query_labels, gallery_labels, k).sum(1) / n_relevant(neighbours, query_labels, gallery_labels)
 
-# %% ../nbs/06_metrics.ipynb #6b74dd5b
+# %% ../nbs/06_metrics.ipynb #8f641efc
 def average_precision(
     neighbours:Neighbours, # From `knn`
     query_labels, # `[Q]` integers or strings
     gallery_labels, # `[N]` integers or strings
-    k=None, # Cut-off; default: all neighbours that were searched
+    k=None, # Cut-off; default: none, items beyond the neighbours that were searched count as not found
 ) -> torch.Tensor: # `[Q]`; NaN for a lone query
-    "Sum over the first k of rel(i) * precision(i), divided by min(k, R)"
-    k = neighbours.k if k is None else k
-    rel = _top(neighbours, query_labels, gallery_labels, k)
-    precision = rel.cumsum(1) / torch.arange(1, k+1)
-    return (rel*precision).sum(1) / n_relevant(neighbours, query_labels, gallery_labels).clamp(max=k)
+    "Sum over the ranks of rel(i) * precision(i), divided by R, or with a cut-off by min(k, R)"
+    rel = _top(neighbours, query_labels, gallery_labels, neighbours.k if k is None else k)
+    precision = rel.cumsum(1) / torch.arange(1, rel.shape[1]+1)
+    R = n_relevant(neighbours, query_labels, gallery_labels)
+    return (rel*precision).sum(1) / (R if k is None else R.clamp(max=k))
 
-# %% ../nbs/06_metrics.ipynb #54ad2b31
-all_metrics = dict(precision=precision_at_k, hit=hit_at_k, recall=recall_at_k, average_precision=average_precision)
+# %% ../nbs/06_metrics.ipynb #7d182406
+all_metrics = {o.__name__:o for o in (precision_at_k, hit_at_k, recall_at_k, average_precision)}
 
 def evaluate(
     neighbours:Neighbours, # From `knn`
     query_labels, # `[Q]` integers or strings
     gallery_labels, # `[N]` integers or strings
     ks=(1,), # The K of each score
-    metrics=('precision',), # Names out of `all_metrics`
+    metrics=('precision_at_k',), # Names out of `all_metrics`
 ) -> pd.DataFrame: # Columns metric, k, value, queries (in the mean), lone (queries without a relevant item)
     "The mean scores, one a row"
     unknown = [o for o in metrics if o not in all_metrics]
@@ -101,6 +101,6 @@ def evaluate(
     for m in metrics:
         for k in ks:
             v = all_metrics[m](neighbours, query_labels, gallery_labels, k=k)
-            if m!='precision': v = v[~lone]
+            if m!='precision_at_k': v = v[~lone]
             rows.append((m, k, v.mean().item(), len(v), int(lone.sum())))
     return pd.DataFrame(rows, columns=['metric','k','value','queries','lone'])

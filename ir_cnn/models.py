@@ -54,7 +54,7 @@ def _build(name, **kwargs):
     "timm's network of that name without its classifier"
     return timm.create_model(check_model_name(name), num_classes=0, **kwargs)
 
-# %% ../nbs/02_models.ipynb #070f25e8
+# %% ../nbs/02_models.ipynb #f315c271
 def load_weights(
     model, # A network without its classifier, changed in place
     file, # A state dictionary as torch or safetensors wrote it, with or without a classifier
@@ -71,12 +71,14 @@ def load_weights(
     head = tuple(f'{o}.' for o in ((head,) if isinstance(head, str) else head))
     own = model.state_dict()
     state = {k:v for k,v in state.items() if k in own or not k.startswith(head)}
-    missing,extra = sorted(own.keys()-state.keys()), sorted(state.keys()-own.keys())
+    # older files lack these counters, which only training uses
+    missing = sorted(k for k in own.keys()-state.keys() if not k.endswith('num_batches_tracked'))
+    extra = sorted(state.keys()-own.keys())
     other = sorted(k for k in own.keys()&state.keys() if own[k].shape != getattr(state[k], 'shape', None))
     for what,keys in (('lacks', missing), ('has unknown', extra), ('has other shapes for', other)):
         if keys: raise ValueError(f"The weights file {str(file)!r} does not fit {name}: it {what} {len(keys)} of its {len(own)} weights, "
                                   f"e.g. {keys[0]!r}. Name the architecture that the file was made for.")
-    model.load_state_dict(state)
+    model.load_state_dict(state, strict=False) # the check above is the strict one
     return model
 
 # %% ../nbs/02_models.ipynb #d376b895
@@ -89,7 +91,7 @@ def hub_reachable(
     except OSError: return False
     return True
 
-# %% ../nbs/02_models.ipynb #9b5abe1a
+# %% ../nbs/02_models.ipynb #11716808
 def _build_pretrained(name):
     "timm's pretrained network without its classifier; raises `FileNotFoundError` when the weights cannot be had, never random weights"
     model = _build(name) # an unknown name is an error of its own
@@ -99,7 +101,7 @@ def _build_pretrained(name):
     try:
         const.HF_HUB_OFFLINE = offline or not hub_reachable()
         if why is None: return _build(name, pretrained=True)
-    except Exception as e: why = 'no internet and not in the local cache' if const.HF_HUB_OFFLINE else str(e).splitlines()[0]
+    except Exception as e: why = 'no internet and not in the local cache' if const.HF_HUB_OFFLINE else reason(e)
     finally: const.HF_HUB_OFFLINE = offline
     raise FileNotFoundError(f"There are no pretrained weights for {name!r} ({why}). Connect to the internet, or give a file "
                             f"(weights='FILE', on the command line --weights {name}=FILE), or ask for an untrained network.")
@@ -139,24 +141,24 @@ def load_embedder(path) -> Embedder:
     emb.training_type,emb.weights = d['training_type'],d['weights']
     return emb
 
-# %% ../nbs/02_models.ipynb #27b4d29d
+# %% ../nbs/02_models.ipynb #27278151
 @delegates(create_embedder)
 def save_models(
     model_li, # Names of models, or embedders
     root='.', # The project's folder
     **kwargs
 ) -> list: # The files
-    "Write each model without its classifier to `Model/<model>.pt`"
+    "Write each model without its classifier to `Model/<model>.pt`; an untrained or fine-tuned one with that word behind its name"
     paths = []
     for o in model_li:
         emb = create_embedder(o, **kwargs) if isinstance(o, str) else o
-        paths.append(Workspace(root).model/f'{safe_name(emb)}.pt')
+        paths.append(Workspace(root).model/f'{variant(emb, emb.training_type)}.pt')
         save_embedder(emb, paths[-1])
     return paths
 
-# %% ../nbs/02_models.ipynb #e26d77b3
+# %% ../nbs/02_models.ipynb #c8fae5c6
 def load_model(
-    name, # Name of a model that `save_models` wrote
+    name, # Name of a model that `save_models` wrote, as `variant` gives it
     root='.', # The project's folder
 ) -> Embedder:
     "The model that `save_models` kept"

@@ -5,55 +5,57 @@
 # %% auto #0
 __all__ = ['training_types', 'origin_datasets', 'get_neighbours', 'run', 'ir_cnn_run']
 
-# %% ../nbs/14_run.ipynb #0fec4692
+# %% ../nbs/14_run.ipynb #698b4835
 import argparse, sys
 from copy import deepcopy
 from pathlib import Path
-import pandas as pd, torch
+import fastai, pandas as pd, torch
 from .core import *
-from .data import get_dataset, list_datasets
+from .data import get_dataset, is_available, list_datasets
 from .features import features_meta, get_features
 from .interpret import plot_neighbours
 from .log import check_workbook, dataframes_to_excel, precision_at_k_to_dataframe, with_published
 from .metrics import evaluate
 from .models import check_model_name, create_embedder, list_embedders, save_embedder
 from .search import Neighbours, distance_metrics, knn
-from .training import finetune
+from .training import finetune, learnable
 
-# %% ../nbs/14_run.ipynb #484d0684
+# %% ../nbs/14_run.ipynb #5ed45e27
 training_types = ('untrained','pretrained','finetuned')
 
 def _states(model, training):
     "The states of one model that a run asks for; an object comes as it is, and fine-tuned when that was asked for"
     if isinstance(model, str): return training
-    return [model.training_type] + [o for o in training if o=='finetuned' and o!=model.training_type]
+    own = getattr(model, 'training_type', 'pretrained')
+    return [own] + [o for o in training if o=='finetuned'!=own]
 
-# %% ../nbs/14_run.ipynb #380dc3d7
+# %% ../nbs/14_run.ipynb #bc376897
 def _network(model, state, training, weights):
     "The network in this state, or for `finetuned` the one to start from"
     if not isinstance(model, str): return model
-    pretrained = state=='pretrained' or (state=='finetuned' and ('pretrained' in training or 'untrained' not in training))
+    from_random = state=='untrained' or (state=='finetuned' and 'untrained' in training and 'pretrained' not in training and model not in weights)
+    pretrained = not from_random
     return create_embedder(model, weights=weights.get(model)) if pretrained else create_embedder(model, pretrained=False)
 
-# %% ../nbs/14_run.ipynb #4dadf9cb
-def _finetuned(start, dataset, protocol, epochs, root, **kwargs):
+# %% ../nbs/14_run.ipynb #5c843ea0
+def _finetuned(start, dataset, protocol, epochs, bs, root, **kwargs):
     "The fine-tuned network: the kept one when it was made by the same things, else a new one, which is kept"
     path = Workspace(root).model/f"{safe_name(dataset)}_{variant(start, 'finetuned', protocol)}.pt"
-    key = digest(features_meta(start, dataset, protocol)['key'], epochs)
+    key = digest(features_meta(start, dataset, protocol)['key'], epochs, bs, fastai.__version__)
     try: kept = load_tensors(path)
     except Exception: kept = {} # not there, or not readable: it is made anew
-    if kept.get('key')==key:
+    if isinstance(kept, dict) and kept.get('key')==key:
         tuned = deepcopy(start)
         getattr(tuned, 'model', tuned).load_state_dict(kept['state_dict'])
         tuned.training_type,tuned.weights = kept['training_type'],kept['weights']
         return tuned
     print(f"Fine-tuning {start.name} on the gallery of {dataset.name}: {epochs} epochs of cross entropy, from {getattr(start, 'weights', '')}")
-    tuned = finetune(start, dataset, epochs, protocol=protocol, **kwargs)
+    tuned = finetune(start, dataset, epochs, protocol=protocol, bs=bs, **kwargs)
     save_embedder(tuned, path, key=key)
     print(f'Wrote the fine-tuned network to {path}')
     return tuned
 
-# %% ../nbs/14_run.ipynb #05974848
+# %% ../nbs/14_run.ipynb #9a96a7ce
 def get_neighbours(
     features, # From `get_features`
     name, # Name the files carry, see `variant`
@@ -65,19 +67,22 @@ def get_neighbours(
 ) -> Neighbours:
     "The kept neighbours when they were found with the same features, else new ones, which are kept"
     path = pair_path(Workspace(root).feature, features.meta['dataset'], name, f'{metric}_neighbours.pt')
+    key = digest(features.meta['key'], sorted(features.dropped))
     try: kept = load_tensors(path)
     except Exception: kept = {} # not there, or not readable: they are searched anew
-    if kept.get('key')!=features.meta['key'] or kept['indices'].shape[1]<k:
+    if not isinstance(kept, dict) or kept.get('key')!=key or kept['indices'].shape[1]<k:
         D,I = knn(features.query, features.gallery, k, metric, device=device, progress=progress)
-        kept = dict(key=features.meta['key'], distances=D, indices=I)
+        kept = dict(key=key, distances=D, indices=I)
         save_tensors(kept, path)
     return Neighbours(kept['distances'][:,:k], kept['indices'][:,:k], metric)
 
-# %% ../nbs/14_run.ipynb #b131af2a
+# %% ../nbs/14_run.ipynb #0f11dadb
 def _run_pair(emb, dataset, ks, metric, protocol, ws, device, bs, workers, progress):
     "Features, neighbours, scores and picture of one data set and one network: a table of one row"
     name = variant(emb, emb.training_type, protocol)
     fts = get_features(emb, dataset, protocol, ws.root, bs=bs, device=device, num_workers=workers, progress=progress)
+    if max(ks)>len(fts.gallery): raise ValueError(f"K={max(ks)} is larger than the gallery of {dataset.name}, of which only {len(fts.gallery)} images "
+                                                  "could be read: choose a smaller K.")
     found = get_neighbours(fts, name, min(max(8, *ks), len(fts.gallery)), metric, ws.root, device, progress)
     scores = evaluate(found, fts.query_labels, fts.gallery_labels, ks)
     picture = ws.log/f'{safe_name(dataset)}_{name}_{metric}.png'
@@ -90,7 +95,7 @@ def _run_pair(emb, dataset, ks, metric, protocol, ws, device, bs, workers, progr
     if fts.dropped: print(f'{dataset.name}: {len(fts.dropped)} images could not be read and are left out')
     return row
 
-# %% ../nbs/14_run.ipynb #740bb63b
+# %% ../nbs/14_run.ipynb #7ca836b9
 def _check_request(ks, model_li, training, weights, metric, protocol, epochs, bs, workers):
     "Raises `ValueError` or `FileNotFoundError` for a request that cannot be met"
     for what,value,allowed in [('training', o, training_types) for o in training] + [('metric', metric, distance_metrics), ('protocol', protocol, ('timm','origin'))]:
@@ -102,10 +107,29 @@ def _check_request(ks, model_li, training, weights, metric, protocol, epochs, bs
     names = [check_model_name(o) for o in model_li if isinstance(o, str)]
     for o in weights:
         if o not in names: raise ValueError(f"Weights are given for {o!r}, which is not among the models {', '.join(names)}.")
-    if set(training) & {'pretrained','finetuned'}:
-        for name,file in weights.items(): create_embedder(name, weights=file) # a file that does not fit is found now
+    if weights and set(training)=={'untrained'}: raise ValueError(f"Weights are given for {list(weights)[0]!r}, but only untrained networks are asked for.")
+    for name,file in weights.items(): create_embedder(name, weights=file) # a file that does not fit is found now
 
-# %% ../nbs/14_run.ipynb #59e5e31a
+# %% ../nbs/14_run.ipynb #515c5ce8
+def _check_datasets(datasets, ks, bs):
+    "Raises `ValueError` for data sets that cannot be told apart, are smaller than K, or too small to be learnt in batches of `bs`"
+    if not datasets: raise ValueError('dts_li is empty: name at least one.')
+    names = [safe_name(o) for o in datasets]
+    for ds,name in zip(datasets, names):
+        if names.count(name)>1: raise ValueError(f"Two data sets are called {name!r}, and their files would overwrite each other: give one of them another name.")
+        n = int((ds.items.split=='gallery').sum())
+        if max(ks)>n: raise ValueError(f"K={max(ks)} is larger than the gallery of {ds.name}, which has {n} images: choose a smaller K.")
+        if bs: learnable(ds, bs)
+
+def _log(rows, excel):
+    "Write the rows and return none; when the workbook was opened meanwhile, say so and return them for the next try"
+    try: dataframes_to_excel(rows, excel)
+    except OSError as e:
+        print(f'{e} The results are kept; the table is written after the next pair.')
+        return rows
+    return []
+
+# %% ../nbs/14_run.ipynb #9bedb978
 def run(
     dts_li=None, # Data sets: names, folders, classes or objects; default: the digits that need no download
     model_li=None, # Models: timm names, or embedders; default: one small network, untrained and fine-tuned
@@ -126,7 +150,8 @@ def run(
     "Run the benchmark and return its table; what is finished is kept and never computed twice"
     if training is None: training = ['pretrained'] if model_li else ['untrained','finetuned']
     dts_li,model_li = [['digits'] if dts_li is None else dts_li, ['test_resnet'] if model_li is None else model_li]
-    dts_li,model_li,training = [[o] if isinstance(o, str) else list(o) for o in (dts_li,model_li,training)]
+    # a name that is given twice is one request
+    dts_li,model_li,training = [[o] if isinstance(o, str) else list(dict.fromkeys(o)) for o in (dts_li,model_li,training)]
     weights,metric = dict(weights or {}),metric or ('euclidean' if protocol=='origin' else 'cosine')
     ks = sorted({ks} if isinstance(ks, int) else set(ks))
     ws = Workspace(root, data)
@@ -136,21 +161,19 @@ def run(
     ws.check_writable()
     check_workbook(excel)
     datasets = [get_dataset(o, root, data) for o in dts_li]
-    if not datasets: raise ValueError('dts_li is empty: name at least one.')
-    for ds in datasets:
-        n = int((ds.items.split=='gallery').sum())
-        if max(ks)>n: raise ValueError(f"K={max(ks)} is larger than the gallery of {ds.name}, which has {n} images: choose a smaller K.")
-    rows = []
+    _check_datasets(datasets, ks, min(bs, 32) if 'finetuned' in training else None)
+    rows,waiting = [],[]
     for ds in datasets:
         for model in model_li:
             for state in _states(model, training):
                 emb = _network(model, state, training, weights)
                 if state=='finetuned' and emb.training_type!=state:
-                    emb = _finetuned(emb, ds, protocol, epochs, ws.root, device=device, num_workers=workers, progress=progress)
+                    emb = _finetuned(emb, ds, protocol, epochs, min(bs, 32), ws.root, device=device, num_workers=workers, progress=progress)
                 row = with_published(_run_pair(emb, ds, ks, metric, protocol, ws, device, bs, workers, progress))
-                dataframes_to_excel(row, excel)
                 rows.append(row)
+                waiting = _log([*waiting, row], excel)
                 print(f"{ds.name}, {emb.name}, {emb.training_type}: P@{ks[0]} {row[f'P@{ks[0]}'].item():.4f}, P@{ks[-1]} {row[f'P@{ks[-1]}'].item():.4f}")
+    if waiting: dataframes_to_excel(waiting, excel) # whatever still stands in the way is an error now
     print(f"Wrote {len(rows)} rows to {excel} and {excel.with_suffix('.csv').name}, pictures to {ws.log}")
     return with_published(pd.concat(rows, ignore_index=True))
 
@@ -180,7 +203,7 @@ def _parser():
     add('--preset', choices=('origin',), help='origin: the ten data sets and seven networks of the published table')
     return p
 
-# %% ../nbs/14_run.ipynb #d17d4be7
+# %% ../nbs/14_run.ipynb #b53f56eb
 origin_datasets = ['mnist','cifar_100','cifar_10','imagenette_320','imagenette_160','imagewoof_320','imagewoof_160',
                    'cub_200_2011','caltech_101','extract_1000_fast']
 
@@ -188,13 +211,17 @@ def _request(args):
     "The parsed options as arguments of `run`"
     kw = vars(args).copy()
     dts_li,model_li,preset = kw.pop('datasets'),kw.pop('models'),kw.pop('preset')
-    if preset: dts_li,model_li = dts_li or origin_datasets, model_li or list_embedders()
+    if preset:
+        there = [o for o in origin_datasets if is_available(o, kw['root'], kw['data'])]
+        if not dts_li and len(there)<len(origin_datasets):
+            print('Left out, since it cannot be downloaded and is not there:', *(o for o in origin_datasets if o not in there))
+        dts_li,model_li = dts_li or there, model_li or list_embedders()
     wrong = [o for o in kw['weights'] if not all(o.partition('='))]
     if wrong: raise ValueError(f"--weights {wrong[0]}: expected NAME=FILE, e.g. resnet26d=resnet26d.pth.")
     kw['weights'] = dict(o.split('=', 1) for o in kw['weights'])
     return dict(dts_li=dts_li, model_li=model_li, progress=sys.stdout.isatty(), **kw) # bars would fill a log file
 
-# %% ../nbs/14_run.ipynb #e043e299
+# %% ../nbs/14_run.ipynb #e62aabeb
 def ir_cnn_run(
     argv=None, # Words of the command line; default: those the command was called with
 ):
@@ -202,7 +229,10 @@ def ir_cnn_run(
     args = _parser().parse_args(argv)
     try: table = run(**_request(args))
     except (ValueError, OSError) as e: sys.exit(f'ir_cnn_run: error: {e}')
-    except torch.OutOfMemoryError as e: sys.exit(f'ir_cnn_run: error: out of memory on the device; choose a smaller --bs than {args.bs}, or --device cpu')
+    except torch.OutOfMemoryError: sys.exit(f'ir_cnn_run: error: out of memory on the device; choose a smaller --bs than {args.bs}, or --device cpu')
+    except RuntimeError as e:
+        if 'DataLoader worker' not in str(e): raise # a fault of the program: then the traceback is what helps
+        sys.exit(f'ir_cnn_run: error: a process that loads images died ({reason(e)}); try --workers 0')
     except KeyboardInterrupt:
         print('\nStopped. What was finished is kept; the same command goes on from there.', file=sys.stderr)
         sys.exit(130)

@@ -37,11 +37,19 @@ def _check(x, what):
         if bad.any(): raise ValueError(f"The {what} row {start+int(bad.nonzero()[0])} holds NaN or infinity: leave such embeddings out before searching.")
     return x
 
-# %% ../nbs/04_search.ipynb #44067661
+# %% ../nbs/04_search.ipynb #62b34c79
+def _row_sum(x):
+    "`[P]` sums of the rows of `x`, added in an order that depends on nothing but their width"
+    while x.shape[1]>1:
+        if x.shape[1]%2: x = F.pad(x, (0,1))
+        x = x[:,:x.shape[1]//2] + x[:,x.shape[1]//2:]
+    return x[:,0]
+
+# %% ../nbs/04_search.ipynb #8f741491
 def _prepare(x, metric, device):
     "`x` in double precision on the device, of unit length for cosine"
     x = x.to(device).double()
-    return F.normalize(x, dim=1, eps=1e-300) if metric=='cosine' else x
+    return x / _row_sum(x*x).sqrt().clamp(min=1e-300)[:,None] if metric=='cosine' else x
 
 # %% ../nbs/04_search.ipynb #37faceb6
 def _bound(q, g, metric):
@@ -58,11 +66,11 @@ def _screen(q, g, metric):
     if metric=='cosine': return 1-s # right for zero vectors too
     return q.square().sum(1, keepdim=True) + g.square().sum(1) - 2*s
 
-# %% ../nbs/04_search.ipynb #4ffa0e22
+# %% ../nbs/04_search.ipynb #f609794b
 def _measure(q, g, metric):
     "`[P]` exact distances of the pairs of rows of `q` and `g`"
-    if metric=='ip': return -(q*g).sum(1)
-    d = (q-g).square().sum(1)
+    if metric=='ip': return -_row_sum(q*g)
+    d = _row_sum((q-g).square())
     if metric=='euclidean': return d.sqrt()
     return torch.where((q==0).all(1) | (g==0).all(1), 1, d/2)
 
@@ -94,7 +102,7 @@ def _forbidden(exclude, qs, gs):
     rows,m = ((e>=0) & (e<gs.stop-gs.start)).nonzero(as_tuple=True)
     return rows,e[rows,m]
 
-# %% ../nbs/04_search.ipynb #de7fa698
+# %% ../nbs/04_search.ipynb #fd22943e
 def knn(
     query, # `[Q,D]` embeddings
     gallery, # `[N,D]` embeddings
@@ -104,7 +112,7 @@ def knn(
     device=None, # Default: the fastest there is
     chunk=(512,16384), # Queries and gallery items that meet at a time; bounds the memory, never changes the result
     progress=False, # Show a bar?
-) -> Neighbours: # `[Q,k]` float32 distances and rows, on the CPU
+) -> Neighbours: # `[Q,k]` float64 distances and rows, on the CPU
     "The `k` nearest gallery items of each query, exact, ties in gallery order; raises `ValueError` for what cannot be searched"
     if metric not in distance_metrics: raise ValueError(f"Unknown metric {metric!r}.{nearest_names(metric, distance_metrics)} Expected one of {', '.join(distance_metrics)}.")
     query,gallery = _check(query, 'query'),_check(gallery, 'gallery')
@@ -112,7 +120,9 @@ def knn(
     if dim!=width: raise ValueError(f"Queries are {dim} wide and the gallery {width}: both have to come from the same embedder.")
     if not 1<=k<=N: raise ValueError(f"k={k} neighbours cannot be taken from a gallery of {N} items: choose k between 1 and {N}.")
     if exclude is not None:
-        exclude = torch.as_tensor(exclude).reshape(len(exclude), -1)
+        exclude = torch.as_tensor(exclude)
+        if exclude.ndim==1: exclude = exclude[:,None]
+        if not exclude.numel(): exclude = torch.full((Q,1), -1) # nothing to leave out
         if len(exclude)!=Q or exclude.max()>=N: raise ValueError(f"exclude has the shape {tuple(exclude.shape)} and names row {int(exclude.max())}; "
                                                                  f"expected one line for each of the {Q} queries and rows below {N}.")
     device = get_device(device)
@@ -127,4 +137,4 @@ def knn(
             both,rows = torch.cat([D[qs], d.cpu()], 1),torch.cat([I[qs], i.cpu()], 1)
             order = both.argsort(dim=1, stable=True)[:,:k]
             D[qs],I[qs] = both.gather(1, order),rows.gather(1, order)
-    return Neighbours(D.float(), I, metric, exclude)
+    return Neighbours(D, I, metric, exclude)
