@@ -128,11 +128,13 @@ class OpenImage(Transform):
     "`open_image` as a transform; a class, since functions in a pipeline cannot be sent to worker processes everywhere"
     def encodes(self, path): return open_image(path)
 
-# %% ../nbs/01_data.ipynb #8d88193b
+# %% ../nbs/01_data.ipynb #957fadeb
 class Pick(Transform):
-    "The value that belongs to a row"
+    "The value that belongs to a row; a number as a tensor, as fastai's collating expects"
     def __init__(self, values): self.values = list(values)
-    def encodes(self, row): return self.values[row]
+    def encodes(self, row):
+        v = self.values[row]
+        return torch.tensor(v) if isinstance(v, int) else v
 
 # %% ../nbs/01_data.ipynb #31643c5d
 class PadTo(Transform):

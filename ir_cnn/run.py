@@ -221,7 +221,7 @@ def _request(args):
     kw['weights'] = dict(o.split('=', 1) for o in kw['weights'])
     return dict(dts_li=dts_li, model_li=model_li, progress=sys.stdout.isatty(), **kw) # bars would fill a log file
 
-# %% ../nbs/14_run.ipynb #e62aabeb
+# %% ../nbs/14_run.ipynb #004f33f9
 def ir_cnn_run(
     argv=None, # Words of the command line; default: those the command was called with
 ):
@@ -229,10 +229,11 @@ def ir_cnn_run(
     args = _parser().parse_args(argv)
     try: table = run(**_request(args))
     except (ValueError, OSError) as e: sys.exit(f'ir_cnn_run: error: {e}')
-    except torch.OutOfMemoryError: sys.exit(f'ir_cnn_run: error: out of memory on the device; choose a smaller --bs than {args.bs}, or --device cpu')
-    except RuntimeError as e:
-        if 'DataLoader worker' not in str(e): raise # a fault of the program: then the traceback is what helps
-        sys.exit(f'ir_cnn_run: error: a process that loads images died ({reason(e)}); try --workers 0')
+    except (RuntimeError, MemoryError) as e:
+        if isinstance(e, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(e):
+            sys.exit(f'ir_cnn_run: error: out of memory; choose a smaller --bs than {args.bs}, or another --device')
+        if 'DataLoader worker' in str(e): sys.exit(f'ir_cnn_run: error: a process that loads images failed ({reason(e)}); try --workers 0')
+        raise # a fault of the program: then the traceback is what helps
     except KeyboardInterrupt:
         print('\nStopped. What was finished is kept; the same command goes on from there.', file=sys.stderr)
         sys.exit(130)
