@@ -40,7 +40,7 @@ def _short(label, n=20):
     label = str(label).replace('$', r'\$')
     return label if len(label)<=n else label[:n-1]+'…'
 
-# %% ../nbs/12_interpret.ipynb #149c90c2
+# %% ../nbs/12_interpret.ipynb #7d416be7
 def plot_neighbours(
     neighbours:Neighbours, # From `knn`
     query_items, # Table with path and label, a row a query
@@ -61,7 +61,7 @@ def plot_neighbours(
             if i<0: ax.axis('off'); continue
             g = gallery_items.iloc[int(i)]
             _show_framed(ax, g.path, f'{_short(g.label)}\n{float(d):.4f}', _right if g.label==q.label else _wrong)
-    fig.suptitle(title, fontsize=10)
+    fig.suptitle(title.replace('$', r'\$'), fontsize=10)
     if path is not None:
         with atomic_write(path) as tmp: fig.savefig(tmp, dpi=110)
     plt.close(fig) # the caller shows it; pyplot would show it a second time

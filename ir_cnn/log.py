@@ -6,8 +6,8 @@
 __all__ = ['precision_at_k_to_dataframe', 'published_results', 'with_published', 'read_log', 'check_workbook', 'merge_log',
            'dataframes_to_excel']
 
-# %% ../nbs/07_log.ipynb #eec10f59
-import shutil
+# %% ../nbs/07_log.ipynb #ab17a30c
+import re, shutil
 from importlib.resources import files
 from pathlib import Path
 import pandas as pd
@@ -16,7 +16,7 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from .core import *
 
-# %% ../nbs/07_log.ipynb #dc7a2f9c
+# %% ../nbs/07_log.ipynb #70e56095
 _pair = ['dataset','model']
 _how = ['training','weights','protocol','metric']
 _size = ['gallery','query','features','seconds']
@@ -24,7 +24,7 @@ _row_key = [*_pair, *_how] # two rows with the same key are the same measurement
 
 def _ks(frame, prefix='P@'):
     "The columns of the table that hold precisions, in the order of K"
-    return sorted((o for o in frame.columns if str(o).startswith(prefix)), key=lambda o: int(o[len(prefix):]))
+    return sorted((o for o in frame.columns if re.fullmatch(prefix+r'\d+', str(o))), key=lambda o: int(o[len(prefix):]))
 
 def _in_order(frame):
     "The table with its columns in the usual order"
@@ -60,7 +60,7 @@ def with_published(
     pub = pub[[*_pair, *[f'published {o}' for o in _ks(frame) if f'published {o}' in pub]]].assign(training='pretrained')
     return _in_order(frame.merge(pub, on=[*_pair,'training'], how='left').dropna(axis=1, how='all'))
 
-# %% ../nbs/07_log.ipynb #db7f1e76
+# %% ../nbs/07_log.ipynb #71f9d748
 def read_log(
     path, # An Excel file that `dataframes_to_excel` wrote
 ) -> pd.DataFrame: # Empty when there is no such file
@@ -74,7 +74,9 @@ def read_log(
                          "Move it away; the table is written anew.") from e
     if not set(_row_key) <= set(sheets.get('results', ())):
         raise ValueError(f"The workbook {str(path)!r} holds no sheet 'results' with this table, only {', '.join(sheets)}: choose another file.")
-    return sheets['results']
+    frame = sheets['results'].rename(columns=str)
+    ps = _ks(frame)+_ks(frame, 'published P@')
+    return frame.assign(**frame[ps].apply(pd.to_numeric, errors='coerce')) # whatever somebody typed there by hand
 
 # %% ../nbs/07_log.ipynb #a81c514b
 def check_workbook(
@@ -92,13 +94,13 @@ def check_workbook(
             except OSError as e: raise OSError(f"The table {str(file)!r} cannot be written ({e.strerror}): close it in other programs, or choose another file.") from e
     read_log(path)
 
-# %% ../nbs/07_log.ipynb #fe569864
+# %% ../nbs/07_log.ipynb #7bfe3d28
 def _renewed(old, new):
     "The row `new`, with the precisions that only the row `old` has when both belong together"
-    ps = [o for o in old if o.startswith('P@') and pd.notna(old[o])]
-    shared = [o for o in ps if o in new]
-    if not shared or any(abs(old[o]-new[o])>1e-9 for o in shared): return new
-    return {o:old[o] for o in ps} | new
+    ps = _ks(pd.DataFrame(columns=list(old)))
+    same = all(o in old and o in new and old[o]==new[o] for o in _size)
+    theirs = [o for o in old if o not in ps and not o.startswith('published ')]
+    return {o:old[o] for o in theirs + (ps if same else [])} | new
 
 # %% ../nbs/07_log.ipynb #46387b66
 def merge_log(

@@ -51,7 +51,7 @@ def classifier_dls(
     dls[0].shuffle = dls[0].drop_last = True
     return DataLoaders(*dls, device=get_device(device))
 
-# %% ../nbs/09_training.ipynb #ea6c225a
+# %% ../nbs/09_training.ipynb #02b15cc5
 def finetune(
     embedder:Embedder, # Where to start from; not changed
     dataset, # Whose gallery is learnt
@@ -70,6 +70,7 @@ def finetune(
         learn = Learner(dls, nn.Sequential(net, head), loss_func=CrossEntropyLossFlat(), metrics=accuracy)
         with nullcontext() if progress else learn.no_bar(), nullcontext() if progress else learn.no_logging():
             learn.fit_one_cycle(epochs, lr)
+    if not learn.train_iter: raise ValueError(f"Nothing was learnt: the gallery of {dataset.name!r} has no whole batch of images that can be read.")
     for p in net.parameters(): p.grad = None
     start = getattr(embedder, 'weights', '') or embedder.training_type
     net.training_type,net.weights = 'finetuned',f'{epochs} epochs from {start}'
