@@ -9,7 +9,7 @@ __all__ = ['folder_pairs', 'check_items', 'RetrievalDataset', 'random_query_mask
            'Imagenette160', 'Imagenette', 'Imagewoof320', 'Imagewoof160', 'Cub200', 'Caltech101', 'Extract1000',
            'Food101', 'write_digits', 'Digits', 'is_path', 'is_available', 'get_dataset']
 
-# %% ../nbs/01_data.ipynb #f25ad376
+# %% ../nbs/01_data.ipynb #b8245fef
 import errno, multiprocessing, os, tarfile, warnings
 from pathlib import Path
 with warnings.catch_warnings():
@@ -19,7 +19,7 @@ with warnings.catch_warnings():
 import numpy as np, pandas as pd, torch
 from fastai.data.all import (Categorize, DataLoaders, Datasets, IntToFloatTensor, SkipItemException, TfmdDL, ToTensor,
                              Transform, URLs, defaults, get_image_files)
-from fastai.vision.core import Image, PILImage, TensorImage
+from fastai.vision.core import Image, PILImage
 from fastcore.all import L, parallel, patch
 from fastdownload.core import checks_module, download_and_check
 from PIL import ImageOps

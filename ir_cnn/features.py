@@ -5,11 +5,10 @@
 # %% auto #0
 __all__ = ['Features', 'items_digest', 'features_meta', 'embed', 'extract', 'save_features', 'load_features', 'get_features']
 
-# %% ../nbs/03_features.ipynb #d014e307
+# %% ../nbs/03_features.ipynb #bff232e3
 import inspect, os, time, warnings
 from functools import partial
-from pathlib import Path
-import ir_cnn, pandas as pd, PIL, timm, torch, torchvision
+import ir_cnn, PIL, timm, torch, torchvision
 from fastprogress.fastprogress import progress_bar
 from .core import *
 from .data import check_items, image_dl, open_image
@@ -73,7 +72,7 @@ def features_meta(
     return dict(dataset=dataset.name, model=embedder.name, training=embedder.training_type, weights_from=getattr(embedder, 'weights', ''),
                 **made_by, key=digest(dataset.name, embedder.name, made_by))
 
-# %% ../nbs/03_features.ipynb #2121b77c
+# %% ../nbs/03_features.ipynb #c3ef9787
 def embed(
     embedder, # A module: images `[B,3,H,W]` to embeddings `[B,D]`
     paths, # Image files
@@ -90,14 +89,14 @@ def embed(
     net = embedder.to(device, memory_format=torch.channels_last).eval()
     dl = image_dl(paths, range(len(paths)), (), item_tfms, batch_tfms, bs, num_workers, device)
     embs,rows = [],[]
-    for x,row in progress_bar(dl, leave=False, display=progress) if progress else dl:
+    for x,row in progress_bar(dl, leave=False) if progress else dl:
         x = x.as_subclass(torch.Tensor).contiguous(memory_format=torch.channels_last) # fastai's subclasses cost time in every layer
         with torch.inference_mode(): embs.append(net(x).float().cpu())
         rows.append(torch.as_tensor(row).cpu())
     if not embs: raise ValueError(f"None of the {len(paths)} images could be decoded, e.g. {str(list(paths)[0])!r}.")
     rows = torch.cat(rows).as_subclass(torch.Tensor)
     order = rows.argsort() # several workers that skip images hand their batches out of order
-    return torch.cat(embs).clone()[order], rows[order]
+    return torch.cat(embs)[order], rows[order]
 
 # %% ../nbs/03_features.ipynb #f742649b
 def _why(path):

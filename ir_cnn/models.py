@@ -6,11 +6,11 @@
 __all__ = ['Embedder', 'list_embedders', 'check_model_name', 'load_weights', 'hub_reachable', 'create_embedder', 'save_embedder',
            'load_embedder', 'save_models', 'load_model', 'TimmTransform', 'preprocessing', 'embedding_learner']
 
-# %% ../nbs/02_models.ipynb #ed5af761
+# %% ../nbs/02_models.ipynb #ab1d36b3
 import urllib.error, urllib.request
 from pathlib import Path
 import huggingface_hub, timm, torch
-from fastai.vision.all import IntToFloatTensor, Learner, Normalize, PILImage, TensorImage, Transform
+from fastai.vision.all import Learner, Normalize, TensorImage, Transform
 from fastcore.all import delegates
 from PIL import Image
 from timm.data import create_transform, resolve_model_data_config

@@ -20,22 +20,20 @@ from .models import check_model_name, create_embedder, list_embedders, save_embe
 from .search import Neighbours, distance_metrics, knn
 from .training import finetune, learnable
 
-# %% ../nbs/14_run.ipynb #5ed45e27
+# %% ../nbs/14_run.ipynb #0619fb80
 training_types = ('untrained','pretrained','finetuned')
 
 def _states(model, training):
     "The states of one model that a run asks for; an object comes as it is, and fine-tuned when that was asked for"
     if isinstance(model, str): return training
-    own = getattr(model, 'training_type', 'pretrained')
-    return [own] + [o for o in training if o=='finetuned'!=own]
+    return [model.training_type] + [o for o in training if o=='finetuned'!=model.training_type]
 
-# %% ../nbs/14_run.ipynb #bc376897
+# %% ../nbs/14_run.ipynb #0b6af4cb
 def _network(model, state, training, weights):
     "The network in this state, or for `finetuned` the one to start from"
     if not isinstance(model, str): return model
     from_random = state=='untrained' or (state=='finetuned' and 'untrained' in training and 'pretrained' not in training and model not in weights)
-    pretrained = not from_random
-    return create_embedder(model, weights=weights.get(model)) if pretrained else create_embedder(model, pretrained=False)
+    return create_embedder(model, pretrained=False) if from_random else create_embedder(model, weights=weights.get(model))
 
 # %% ../nbs/14_run.ipynb #5c843ea0
 def _finetuned(start, dataset, protocol, epochs, bs, root, **kwargs):
@@ -177,7 +175,7 @@ def run(
     print(f"Wrote {len(rows)} rows to {excel} and {excel.with_suffix('.csv').name}, pictures to {ws.log}")
     return with_published(pd.concat(rows, ignore_index=True))
 
-# %% ../nbs/14_run.ipynb #706d3971
+# %% ../nbs/14_run.ipynb #80181527
 def _parser():
     "The command's options"
     p = argparse.ArgumentParser('ir_cnn_run', description='Content-based image retrieval with CNN features: precision at K of data sets and networks. '
@@ -188,7 +186,7 @@ def _parser():
     add('--weights', nargs='+', metavar='NAME=FILE', default=[], help='files with the weights of networks that are not to be downloaded')
     add('--training', nargs='+', metavar='STATE', choices=training_types,
         help='untrained, pretrained, finetuned, one or more; default pretrained. Fine-tuning starts from the pretrained weights, or from the '
-             'random ones when untrained is asked for and pretrained is not')
+             'random ones when untrained is asked for and neither pretrained nor a weights file is')
     add('--ks', nargs='+', type=int, metavar='K', default=list(range(1,9)), help='the K of precision at K; default 1 to 8')
     add('--metric', choices=distance_metrics, help='distance; default cosine, with the protocol origin euclidean')
     add('--protocol', choices=('timm','origin'), default='timm', help="how images are prepared: timm, each network's own preprocessing (the "
