@@ -5,11 +5,13 @@
 # %% auto #0
 __all__ = ['Workspace', 'check_folder', 'safe_name', 'variant', 'pair_path', 'get_feature_paths', 'get_label_paths', 'reason',
            'atomic_write', 'file_lock', 'atomic_folder', 'save_tensors', 'load_tensors', 'save_json', 'load_json',
-           'digest', 'get_device', 'nearest_names']
+           'digest', 'get_device', 'process_group', 'nearest_names']
 
-# %% ../nbs/00_core.ipynb #31c2f042
+# %% ../nbs/00_core.ipynb #204a7b8f
 import difflib, hashlib, json, os, re, tempfile, time
-from contextlib import contextmanager
+from datetime import timedelta
+from types import SimpleNamespace
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 import torch
 from fastcore.all import basic_repr, patch
@@ -218,6 +220,14 @@ def get_device(
         return device
     except (RuntimeError, AssertionError, NotImplementedError) as e:
         raise ValueError(f"The device {str(device)!r} cannot be used on this machine ({reason(e)}): try 'cpu'.") from e
+
+# %% ../nbs/00_core.ipynb #06258a17
+def process_group():
+    "The processes launched together: `process_index`, `num_processes`, `is_main_process`, `wait_for_everyone()`, `main_process_first()`"
+    if int(os.environ.get('WORLD_SIZE') or 1) < 2:
+        return SimpleNamespace(process_index=0, num_processes=1, is_main_process=True, wait_for_everyone=lambda: None, main_process_first=nullcontext)
+    from accelerate import PartialState # takes a second, and only launched processes need it
+    return PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(days=7)) # one may train for long while the others wait
 
 # %% ../nbs/00_core.ipynb #78f10f89
 def nearest_names(

@@ -5,20 +5,20 @@
 # %% auto #0
 __all__ = ['plot_neighbours']
 
-# %% ../nbs/12_interpret.ipynb #c5dc0373
+# %% ../nbs/12_interpret.ipynb #85da224b
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from .core import atomic_write
-from .data import Image, open_image
+from .images import Image, open_image
 from .search import Neighbours
 
-# %% ../nbs/12_interpret.ipynb #bf168bef
+# %% ../nbs/12_interpret.ipynb #068c036d
 _right,_wrong,_neutral = 'tab:green','tab:red','black'
 
-def _thumbnail(path, side=160):
-    "The image in a square of `side` pixels: small ones enlarged by whole pixels, large ones reduced"
-    try: im = open_image(path)
+def _thumbnail(path, box=None, side=160):
+    "The image (or what a box cuts out of it) in a square of `side` pixels: small ones enlarged by whole pixels, large ones reduced"
+    try: im = open_image(path, box)
     except Exception: return np.full((side,side,3), 220, dtype=np.uint8) # grey where a file has gone meanwhile
     scale = side/max(im.size)
     size = [max(1, round(o*scale)) for o in im.size]
@@ -26,10 +26,10 @@ def _thumbnail(path, side=160):
     canvas.paste(im.resize(size, Image.NEAREST if scale>1 else Image.LANCZOS), tuple((side-o)//2 for o in size))
     return np.asarray(canvas)
 
-# %% ../nbs/12_interpret.ipynb #43c5165d
-def _show_framed(ax, path, caption, colour):
-    "Draw one framed image with its caption"
-    ax.imshow(_thumbnail(path))
+# %% ../nbs/12_interpret.ipynb #810004f1
+def _show_framed(ax, item, caption, colour):
+    "Draw the image of one row, framed, with its caption"
+    ax.imshow(_thumbnail(item.path, item.get('bbox')))
     ax.set(xticks=[], yticks=[])
     ax.set_xlabel(caption, fontsize=8)
     for o in ax.spines.values(): o.set(color=colour, linewidth=3)
@@ -40,7 +40,7 @@ def _short(label, n=20):
     label = str(label).replace('$', r'\$')
     return label if len(label)<=n else label[:n-1]+'…'
 
-# %% ../nbs/12_interpret.ipynb #7d416be7
+# %% ../nbs/12_interpret.ipynb #9b9d65ed
 def plot_neighbours(
     neighbours:Neighbours, # From `knn`
     query_items, # Table with path and label, a row a query
@@ -56,11 +56,11 @@ def plot_neighbours(
     fig,axs = plt.subplots(len(rows), k+1, figsize=(1.35*(k+1), 1.75*len(rows)+0.4), squeeze=False, layout='constrained')
     for line,row in zip(axs, rows):
         q = query_items.iloc[int(row)]
-        _show_framed(line[0], q.path, f'query {row}\n{_short(q.label)}', _neutral)
+        _show_framed(line[0], q, f'query {row}\n{_short(q.label)}', _neutral)
         for ax,d,i in zip(line[1:], neighbours.distances[int(row)], neighbours.indices[int(row)]):
             if i<0: ax.axis('off'); continue
             g = gallery_items.iloc[int(i)]
-            _show_framed(ax, g.path, f'{_short(g.label)}\n{float(d):.4f}', _right if g.label==q.label else _wrong)
+            _show_framed(ax, g, f'{_short(g.label)}\n{float(d):.4f}', _right if g.label==q.label else _wrong)
     fig.suptitle(title.replace('$', r'\$'), fontsize=10)
     if path is not None:
         with atomic_write(path) as tmp: fig.savefig(tmp, dpi=110)

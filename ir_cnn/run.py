@@ -5,14 +5,16 @@
 # %% auto #0
 __all__ = ['training_types', 'origin_datasets', 'get_neighbours', 'run', 'ir_cnn_run']
 
-# %% ../nbs/14_run.ipynb #698b4835
+# %% ../nbs/14_run.ipynb #05031625
 import argparse, sys
 from copy import deepcopy
 from pathlib import Path
 import fastai, pandas as pd, torch
 from .core import *
-from .data import get_dataset, is_available, list_datasets
-from .features import features_meta, get_features
+from .benchmark import is_available
+from .data import get_dataset, list_datasets, own_rows
+from .embedding import choose_precision, precisions
+from .features import extract, features_meta, features_name, protocol_name
 from .interpret import plot_neighbours
 from .log import check_workbook, dataframes_to_excel, precision_at_k_to_dataframe, with_published
 from .metrics import evaluate
@@ -53,9 +55,9 @@ def _finetuned(start, dataset, protocol, epochs, bs, root, **kwargs):
     print(f'Wrote the fine-tuned network to {path}')
     return tuned
 
-# %% ../nbs/14_run.ipynb #9a96a7ce
+# %% ../nbs/14_run.ipynb #63928c73
 def get_neighbours(
-    features, # From `get_features`
+    features, # From `extract`
     name, # Name the files carry, see `variant`
     k, # Neighbours of each query
     metric='cosine', # cosine, euclidean or ip
@@ -69,16 +71,15 @@ def get_neighbours(
     try: kept = load_tensors(path)
     except Exception: kept = {} # not there, or not readable: they are searched anew
     if not isinstance(kept, dict) or kept.get('key')!=key or kept['indices'].shape[1]<k:
-        D,I = knn(features.query, features.gallery, k, metric, device=device, progress=progress)
+        own = own_rows(features.gallery_items, features.query_items) # a query's own image is no result
+        D,I = knn(features.query, features.gallery, k, metric, exclude=own, device=device, progress=progress)
         kept = dict(key=key, distances=D, indices=I)
         save_tensors(kept, path)
     return Neighbours(kept['distances'][:,:k], kept['indices'][:,:k], metric)
 
-# %% ../nbs/14_run.ipynb #0f11dadb
-def _run_pair(emb, dataset, ks, metric, protocol, ws, device, bs, workers, progress):
-    "Features, neighbours, scores and picture of one data set and one network: a table of one row"
-    name = variant(emb, emb.training_type, protocol)
-    fts = get_features(emb, dataset, protocol, ws.root, bs=bs, device=device, num_workers=workers, progress=progress)
+# %% ../nbs/14_run.ipynb #232adc1c
+def _score(fts, emb, name, dataset, ks, metric, protocol, ws, device, progress):
+    "Neighbours, scores and picture of one data set and one network: a table of one row"
     if max(ks)>len(fts.gallery): raise ValueError(f"K={max(ks)} is larger than the gallery of {dataset.name}, of which only {len(fts.gallery)} images "
                                                   "could be read: choose a smaller K.")
     found = get_neighbours(fts, name, min(max(8, *ks), len(fts.gallery)), metric, ws.root, device, progress)
@@ -90,17 +91,18 @@ def _run_pair(emb, dataset, ks, metric, protocol, ws, device, bs, workers, progr
         plot_neighbours(found, fts.query_items, fts.gallery_items, title=title, path=picture)
     row = precision_at_k_to_dataframe(scores, dataset.name, emb.name, training=emb.training_type, weights=fts.meta['weights_from'],
         protocol=protocol, metric=metric, gallery=len(fts.gallery), query=len(fts.query), features=fts.gallery.shape[1], seconds=fts.meta['seconds'])
-    if fts.dropped: print(f'{dataset.name}: {len(fts.dropped)} images could not be read and are left out')
     return row
 
-# %% ../nbs/14_run.ipynb #7ca836b9
-def _check_request(ks, model_li, training, weights, metric, protocol, epochs, bs, workers):
+# %% ../nbs/14_run.ipynb #ef2ffe35
+def _check_request(ks, model_li, training, weights, metric, protocol, epochs, bs, workers, precision, scales):
     "Raises `ValueError` or `FileNotFoundError` for a request that cannot be met"
-    for what,value,allowed in [('training', o, training_types) for o in training] + [('metric', metric, distance_metrics), ('protocol', protocol, ('timm','origin'))]:
+    for what,value,allowed in [('training', o, training_types) for o in training] + [('metric', metric, distance_metrics), ('protocol', protocol, ('timm','origin')),
+                               ('precision', precision, precisions)]:
         if value not in allowed: raise ValueError(f"Unknown {what} {value!r}.{nearest_names(value, allowed)} Expected one of {', '.join(allowed)}.")
     for what,n,least in [('ks', o, 1) for o in ks] + [('epochs', epochs, 1), ('bs', bs, 1), ('workers', workers, 0)]:
         if n is not None and (n!=int(n) or n<least): raise ValueError(f"{what} is {n}: expected whole numbers of at least {least}.")
-    for what,given in (('ks',ks), ('model_li',model_li), ('training',training)):
+    if not all(0<o<=4 for o in scales): raise ValueError(f'scales are {list(scales)}: expected sizes relative to the usual one, above 0 and at most 4.')
+    for what,given in (('ks',ks), ('model_li',model_li), ('training',training), ('scales',scales)):
         if not len(given): raise ValueError(f'{what} is empty: name at least one.')
     names = [check_model_name(o) for o in model_li if isinstance(o, str)]
     for o in weights:
@@ -127,7 +129,7 @@ def _log(rows, excel):
         return rows
     return []
 
-# %% ../nbs/14_run.ipynb #9bedb978
+# %% ../nbs/14_run.ipynb #450fc4b4
 def run(
     dts_li=None, # Data sets: names, folders, classes or objects; default: the digits that need no download
     model_li=None, # Models: timm names, or embedders; default: one small network, untrained and fine-tuned
@@ -139,8 +141,12 @@ def run(
     protocol='timm', # timm: each network's own preprocessing; origin: as the published figures were made
     data=None, # Where data sets lie, see `Workspace`
     device=None, # Default: the fastest there is
-    bs=64, # Images in a batch
+    bs=None, # Images in a batch; default 16 on a processor (8 in bfloat16), 128 on a GPU, 32 in training
     workers=None, # Processes that load images
+    precision='auto', # auto, float32, bfloat16 or float16: what features are computed in
+    flip=False, # Average features with those of mirrored images?
+    scales=(1,), # Average features over these relative image sizes
+    packed=False, # Keep the prepared images as one matrix, for further runs over the same images?
     epochs=4, # Passes of fine-tuning
     excel=None, # The workbook; default `root/log/dataframes_to_excel.xlsx`
     progress=True, # Show bars?
@@ -154,28 +160,35 @@ def run(
     ks = sorted({ks} if isinstance(ks, int) else set(ks))
     ws = Workspace(root, data)
     excel = Path(excel) if excel else ws.log/'dataframes_to_excel.xlsx'
-    _check_request(ks, model_li, training, weights, metric, protocol, epochs, bs, workers)
-    device = get_device(device)
+    _check_request(ks, model_li, training, weights, metric, protocol, epochs, bs, workers, precision, scales)
+    group = process_group()
+    say = print if group.is_main_process else lambda *args: None
+    device = get_device(getattr(group, 'device', None) if device is None else device)
+    views = dict(flip=flip, scales=scales)
+    how = dict(device=device, num_workers=workers, progress=progress and group.is_main_process)
     ws.check_writable()
     check_workbook(excel)
-    datasets = [get_dataset(o, root, data) for o in dts_li]
-    _check_datasets(datasets, ks, min(bs, 32) if 'finetuned' in training else None)
+    with group.main_process_first(): datasets = [get_dataset(o, root, data) for o in dts_li] # the first one may have to download
+    learn_bs = min(bs or 32, 32)
+    _check_datasets(datasets, ks, learn_bs if 'finetuned' in training else None)
     rows,waiting = [],[]
     for ds in datasets:
         for model in model_li:
             for state in _states(model, training):
                 emb = _network(model, state, training, weights)
                 if state=='finetuned' and emb.training_type!=state:
-                    emb = _finetuned(emb, ds, protocol, epochs, min(bs, 32), ws.root, device=device, num_workers=workers, progress=progress)
-                row = with_published(_run_pair(emb, ds, ks, metric, protocol, ws, device, bs, workers, progress))
-                rows.append(row)
-                waiting = _log([*waiting, row], excel)
-                print(f"{ds.name}, {emb.name}, {emb.training_type}: P@{ks[0]} {row[f'P@{ks[0]}'].item():.4f}, P@{ks[-1]} {row[f'P@{ks[-1]}'].item():.4f}")
+                    with group.main_process_first(): emb = _finetuned(emb, ds, protocol, epochs, learn_bs, ws.root, **how)
+                fts = extract(emb, ds, protocol, ws.root, precision, bs=bs, packed=packed, **views, **how)
+                with group.main_process_first():
+                    row = _score(fts, emb, features_name(emb, protocol, **views), ds, ks, metric, protocol_name(protocol, **views), ws, device, how['progress'])
+                rows.append(with_published(row))
+                if group.is_main_process: waiting = _log([*waiting, rows[-1]], excel)
+                say(f"{ds.name}, {emb.name}, {emb.training_type}: P@{ks[0]} {row[f'P@{ks[0]}'].item():.4f}, P@{ks[-1]} {row[f'P@{ks[-1]}'].item():.4f}")
     if waiting: dataframes_to_excel(waiting, excel) # whatever still stands in the way is an error now
-    print(f"Wrote {len(rows)} rows to {excel} and {excel.with_suffix('.csv').name}, pictures to {ws.log}")
+    say(f"Wrote {len(rows)} rows to {excel} and {excel.with_suffix('.csv').name}, pictures to {ws.log}")
     return with_published(pd.concat(rows, ignore_index=True))
 
-# %% ../nbs/14_run.ipynb #80181527
+# %% ../nbs/14_run.ipynb #f0455d5d
 def _parser():
     "The command's options"
     p = argparse.ArgumentParser('ir_cnn_run', description='Content-based image retrieval with CNN features: precision at K of data sets and networks. '
@@ -194,8 +207,12 @@ def _parser():
     add('--root', metavar='DIR', default='.', help='where Feature, Label, Model and log are written; default this folder')
     add('--data', metavar='DIR', help='where data sets lie; default the environment variable IR_CNN_DATA, or else Data under the root')
     add('--device', help='cpu, cuda, cuda:1, mps; default the fastest there is')
-    add('--bs', type=int, default=64, metavar='N', help='images in a batch; default 64')
-    add('--workers', type=int, metavar='N', help='processes that load images; default one a core, at most 8')
+    add('--bs', type=int, metavar='N', help='images in a batch; default 16 on a processor, 128 on a GPU, at most 32 in training')
+    add('--workers', type=int, metavar='N', help='processes that load images for a GPU or for training; default one a core, at most 8')
+    add('--precision', choices=precisions, default='auto', help='number format that features are computed in; default auto: 16 bits where the hardware has units for them')
+    add('--flip', action='store_true', help='average features with those of mirrored images')
+    add('--scales', nargs='+', type=float, metavar='S', default=[1], help='average features over these relative image sizes')
+    add('--packed', action='store_true', help='keep the prepared images as one matrix on disk, for further runs over the same images')
     add('--epochs', type=int, default=4, metavar='N', help='passes of fine-tuning; default 4')
     add('--excel', metavar='FILE', help='the workbook to bring up to date; default log/dataframes_to_excel.xlsx under the root')
     add('--preset', choices=('origin',), help='origin: the ten data sets and seven networks of the published table')
@@ -219,7 +236,7 @@ def _request(args):
     kw['weights'] = dict(o.split('=', 1) for o in kw['weights'])
     return dict(dts_li=dts_li, model_li=model_li, progress=sys.stdout.isatty(), **kw) # bars would fill a log file
 
-# %% ../nbs/14_run.ipynb #004f33f9
+# %% ../nbs/14_run.ipynb #b5228ab4
 def ir_cnn_run(
     argv=None, # Words of the command line; default: those the command was called with
 ):
@@ -229,10 +246,10 @@ def ir_cnn_run(
     except (ValueError, OSError) as e: sys.exit(f'ir_cnn_run: error: {e}')
     except (RuntimeError, MemoryError) as e:
         if isinstance(e, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(e):
-            sys.exit(f'ir_cnn_run: error: out of memory; choose a smaller --bs than {args.bs}, or another --device')
+            sys.exit('ir_cnn_run: error: out of memory; choose a smaller --bs' + (f' than {args.bs}' if args.bs else '') + ', or another --device')
         if 'DataLoader worker' in str(e): sys.exit(f'ir_cnn_run: error: a process that loads images failed ({reason(e)}); try --workers 0')
         raise # a fault of the program: then the traceback is what helps
     except KeyboardInterrupt:
         print('\nStopped. What was finished is kept; the same command goes on from there.', file=sys.stderr)
         sys.exit(130)
-    print(table.assign(seconds=table.seconds.map('{:.1f}'.format)).to_string(index=False, float_format='{:.4f}'.format))
+    if process_group().is_main_process: print(table.assign(seconds=table.seconds.map('{:.1f}'.format)).to_string(index=False, float_format='{:.4f}'.format))

@@ -5,17 +5,18 @@
 # %% auto #0
 __all__ = ['learnable', 'classifier_dls', 'finetune']
 
-# %% ../nbs/09_training.ipynb #f054f78b
+# %% ../nbs/09_training.ipynb #52a4f0e7
 from contextlib import nullcontext
 from copy import deepcopy
 import torch
 from fastai.vision.all import Categorize, CrossEntropyLossFlat, DataLoaders, Learner, accuracy, no_random
 from torch import nn
 from .core import *
-from .data import check_items, image_dl, random_query_mask
+from .data import check_items, image_dl, image_keys, image_sources
 from .models import Embedder, preprocessing
+from .splits import random_mask
 
-# %% ../nbs/09_training.ipynb #e25f15d4
+# %% ../nbs/09_training.ipynb #a9918e13
 def learnable(
     dataset, # Whose gallery is to be learnt
     bs=32, # Images in a batch
@@ -24,14 +25,17 @@ def learnable(
 ) -> tuple: # (the gallery's items, `[N]` booleans: which are set aside)
     "The gallery and its division; raises `ValueError` for one that is too small to learn from"
     items = check_items(dataset.items, dataset.name)
+    asked = set(image_keys(items[items.split=='query']))
     items = items[items.split=='gallery']
-    mask = random_query_mask(len(items), valid_share, seed)
+    items = items[[o not in asked for o in image_keys(items)]] # what is asked for later must not be learnt
+    if items.empty: raise ValueError(f"Every gallery image of {dataset.name!r} is a query too: fine-tune on images that are not asked for, e.g. another part.")
+    mask = random_mask(len(items), valid_share, seed)
     if (~mask).sum() < bs or not mask.any() or items.label.nunique()<2:
         raise ValueError(f"The gallery of {dataset.name!r} has {len(items)} images in {items.label.nunique()} classes: fine-tuning needs two classes "
                          f"and at least one batch of {bs} besides the share of {valid_share} that is set aside.")
     return items,mask
 
-# %% ../nbs/09_training.ipynb #34710a4e
+# %% ../nbs/09_training.ipynb #872d68f2
 def classifier_dls(
     embedder, # Whose preprocessing is used
     dataset, # Whose gallery is learnt
@@ -46,7 +50,7 @@ def classifier_dls(
     items,mask = learnable(dataset, bs, valid_share, seed)
     vocab = sorted(items.label.unique())
     item_tfms,batch_tfms,_ = preprocessing(embedder, protocol, getattr(dataset, 'pad_size', 224))
-    dls = [image_dl(o.path, o.label, [Categorize(vocab=vocab, sort=False)], item_tfms, batch_tfms, bs, num_workers, device)
+    dls = [image_dl(image_sources(o), o.label, [Categorize(vocab=vocab, sort=False)], item_tfms, batch_tfms, bs, num_workers, device)
            for o in (items[~mask], items[mask])]
     dls[0].shuffle = dls[0].drop_last = True
     return DataLoaders(*dls, device=get_device(device))
