@@ -65,7 +65,7 @@ def readme():
     parts = ['<!-- Written by `.ci/notebooks.py readme` from nbs/index.ipynb: edit the notebook. -->']
     for c in nb['cells']:
         source = ''.join(c['source'])
-        if c['cell_type'] == 'markdown': parts.append(re.sub(r'\]\((\w+\.ipynb)', r'](nbs/\1', source))
+        if c['cell_type'] == 'markdown': parts.append(re.sub(r'\]\(([\w/]+\.ipynb)', r'](nbs/\1', source))
         elif not source.startswith('#| hide'):
             if not source.startswith('#| echo: false'): parts.append(f'```python\n{source}\n```')
             parts += [''.join(o['data'].get('text/markdown') or o['data']['text/plain']) for o in c['outputs'] if 'data' in o]
@@ -94,8 +94,9 @@ def execute(paths):
     "Run the notebooks and store what they show"
     import nbformat
     from nbclient import NotebookClient
-    os.environ.pop('IR_CNN_DATA', None) # what is stored must not depend on the data of one machine
+    data = os.environ.pop('IR_CNN_DATA', None) # what is stored must not depend on the data of one machine
     for path in paths:
+        if data and path.parent.name == 'benchmarks': os.environ['IR_CNN_DATA'] = data # except where it is measured
         nb = nbformat.read(path, as_version=4)
         NotebookClient(nb, timeout=900, resources={'metadata': {'path': str(path.parent)}}).execute()
         for c in nb.cells:

@@ -2,6 +2,7 @@
 from .core import *
 from .images import *
 from .splits import *
+from .batches import *
 from .data import *
 from .benchmark import *
 from .official import *

@@ -7,15 +7,15 @@ __all__ = ['download_dataset', 'NamedDataset', 'Mnist', 'Cifar100', 'Cifar10', '
            'Imagewoof320', 'Imagewoof160', 'Cub200', 'Caltech101', 'Food101', 'Extract1000', 'read_synsets',
            'build_extract', 'write_digits', 'Digits', 'is_available']
 
-# %% ../nbs/01a_benchmark.ipynb #d590e861
+# %% ../nbs/01a_benchmark.ipynb #05c9d5c8
 import shutil, tarfile
 from pathlib import Path
-import fastai.data, numpy as np, pandas as pd
+from .images import Image # first: it quiets a warning that fastai's import brings
+import fastai.data, numpy as np
 from fastai.data.all import URLs
 from fastdownload.core import checks_module, download_and_check
 from .core import *
 from .data import *
-from .images import Image
 from .splits import *
 
 # %% ../nbs/01a_benchmark.ipynb #5d3dba21
@@ -43,7 +43,7 @@ def download_dataset(
     if not any(arch.parent.iterdir()): arch.parent.rmdir()
     return path
 
-# %% ../nbs/01a_benchmark.ipynb #9c80f05a
+# %% ../nbs/01a_benchmark.ipynb #e5f515cf
 class NamedDataset(FolderDataset):
     "A data set that is found, or downloaded, by its name"
     url,folders,inside,hint = None,(),(),''
@@ -52,11 +52,12 @@ class NamedDataset(FolderDataset):
         data=None, # Where data sets lie, see `Workspace`
         split=None, # Divide the images in another way
         strict=True, # Raise for mistakes in lists, rather than leave the faulty rows out
+        name=None, # Another name in tables and file names, e.g. for another division
     ):
         path = self.find(root, data)
         fetched = None if path else self.fetch(Workspace(root, data).data)
         path = path or self.find(root, data) or fetched # some archives hold the data set's folder among others
-        super().__init__(path, split=split, strict=strict)
+        super().__init__(path, name, split, strict)
 
     @classmethod
     def find(cls, root='.', data=None):
@@ -161,7 +162,7 @@ def read_synsets(
     problems.settle(Path(file).name)
     return {o.synset:o.names.split(',')[0].strip() for o in lines.itertuples()}
 
-# %% ../nbs/01a_benchmark.ipynb #b61259d9
+# %% ../nbs/01a_benchmark.ipynb #d08a216b
 def build_extract(
     src, # ImageNet-style folder: `<class>/<image>`
     dst, # The folder that shall appear, with data/<class> and target/<class>
@@ -173,9 +174,11 @@ def build_extract(
 ) -> Path:
     "Copy a small selection of `src` to `dst`; raises `ValueError` when there are too few classes or images"
     src,rng = Path(src),np.random.default_rng(seed)
+    if Path(dst).exists(): raise FileExistsError(f"{str(dst)!r} is there already: move it away, or choose another folder.")
+    if gallery<1 or query<1: raise ValueError(f'gallery={gallery}, query={query}: expected at least one image of each class on either side.')
     files = {o.name:image_files(o) for o in sorted(src.iterdir()) if o.is_dir()} if src.is_dir() else {}
     enough = [o for o,v in files.items() if len(v) >= gallery+query]
-    chosen = sorted(rng.permutation(enough)[:classes].tolist()) if isinstance(classes, int) else list(classes)
+    chosen = sorted(rng.permutation(enough)[:classes].tolist()) if isinstance(classes, int) else list(dict.fromkeys(classes))
     short = [o for o in chosen if o not in enough]
     if short or not chosen or (isinstance(classes, int) and len(chosen)<classes):
         raise ValueError(f"{str(src)!r} has {len(enough)} classes with {gallery+query} images or more"
@@ -187,7 +190,7 @@ def build_extract(
             drawn = [files[c][i] for i in rng.permutation(len(files[c]))[:gallery+query]]
             for side,part in (('data',drawn[:gallery]), ('target',drawn[gallery:])):
                 (tmp/side/c).mkdir(parents=True)
-                for o in part: shutil.copy(o, tmp/side/c/o.name)
+                for o in part: shutil.copy(o, tmp/side/c/'_'.join(o.relative_to(src/c).parts)) # folders below the class's may repeat names
     print(f'Wrote {len(chosen)} classes with {gallery} + {query} images each to {dst}')
     return Path(dst)
 
@@ -204,18 +207,19 @@ def write_digits(
             Image.fromarray((im*255/16).round().astype(np.uint8)).save(tmp/str(label)/f'{i:04}.png')
     return Path(path)
 
-# %% ../nbs/01a_benchmark.ipynb #5f77f016
+# %% ../nbs/01a_benchmark.ipynb #aa6a9edf
 @register_dataset
 class Digits(NamedDataset):
     "1,797 handwritten digits of 8 pixels, 20 % of them queries"
     name,folders,inside,split,pad_size = 'digits',('digits',),tuple('0123456789'),RandomSplit(0.2, 42),32
-    def __init__(self, root='.', data=None, split=None, strict=True):
+    def __init__(self, root='.', data=None, split=None, strict=True, name=None):
         path = self.find(root, data) or write_digits(Workspace(root).root/'Data'/'digits')
         if not self.find(root, data): raise ValueError(f"The folder {str(path)!r} lacks some of the ten digits: move it away, then it is written anew.")
-        FolderDataset.__init__(self, path, split=split, strict=strict)
+        FolderDataset.__init__(self, path, name, split, strict)
 
-# %% ../nbs/01a_benchmark.ipynb #939441e3
+# %% ../nbs/01a_benchmark.ipynb #20a71780
 def is_available(name, root='.', data=None):
     "Whether the registered data set is on this machine or can be downloaded"
-    cls = registered_datasets()[name]
+    cls = registered_datasets().get(name)
+    if cls is None: return False
     return bool(getattr(cls, 'url', None) or cls.is_here(root, data))

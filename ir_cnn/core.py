@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Workspace', 'check_folder', 'safe_name', 'variant', 'pair_path', 'get_feature_paths', 'get_label_paths', 'reason',
            'atomic_write', 'file_lock', 'atomic_folder', 'save_tensors', 'load_tensors', 'save_json', 'load_json',
-           'digest', 'get_device', 'process_group', 'nearest_names']
+           'reserve_space', 'digest', 'get_device', 'process_group', 'nearest_names']
 
 # %% ../nbs/00_core.ipynb #204a7b8f
 import difflib, hashlib, json, os, re, tempfile, time
@@ -118,12 +118,12 @@ def atomic_write(
         os.replace(tmp, path)
     finally: Path(tmp).unlink(missing_ok=True)
 
-# %% ../nbs/00_core.ipynb #dc30c443
+# %% ../nbs/00_core.ipynb #a5f7ae4f
 @contextmanager
 def file_lock(
     path, # The file to guard; the lock stands beside it
     stale=30, # Seconds after which a lock counts as left behind
-): # A context
+): # A context that gives the lock's path
     "Only one process at a time is inside this context for the same `path`"
     lock = Path(path).with_name(f'.{Path(path).name}.lock')
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,7 @@ def file_lock(
                 if time.time()-lock.stat().st_mtime > stale: lock.unlink()
             except FileNotFoundError: pass # it was released meanwhile
             time.sleep(0.05)
-    try: yield
+    try: yield lock # who holds it for long touches it now and then
     finally: lock.unlink(missing_ok=True)
 
 # %% ../nbs/00_core.ipynb #3cae8aef
@@ -184,6 +184,14 @@ def load_json(path):
     try: return json.loads(Path(path).read_text(encoding='utf-8'))
     except (FileNotFoundError, ValueError): return None
 
+# %% ../nbs/00_core.ipynb #339880d2
+def reserve_space(path):
+    "Take the room that a sparse file will need; raises `OSError` when the disk is full"
+    try:
+        with open(path, 'rb+') as f:
+            if hasattr(os, 'posix_fallocate'): os.posix_fallocate(f.fileno(), 0, max(1, os.path.getsize(path)))
+    except OSError as e: raise OSError(f"Cannot write {str(path)!r} ({e.strerror}): is there room on the disk?") from e
+
 # %% ../nbs/00_core.ipynb #a7a3d700
 def _feed(h, o):
     "Add `o` to the hash, with its type, so that 1, '1' and [1] differ"
@@ -221,10 +229,10 @@ def get_device(
     except (RuntimeError, AssertionError, NotImplementedError) as e:
         raise ValueError(f"The device {str(device)!r} cannot be used on this machine ({reason(e)}): try 'cpu'.") from e
 
-# %% ../nbs/00_core.ipynb #06258a17
-def process_group():
-    "The processes launched together: `process_index`, `num_processes`, `is_main_process`, `wait_for_everyone()`, `main_process_first()`"
-    if int(os.environ.get('WORLD_SIZE') or 1) < 2:
+# %% ../nbs/00_core.ipynb #03e1fb83
+def process_group(alone=False):
+    "The processes launched together, or with `alone` this one by itself: `process_index`, `num_processes`, `is_main_process`, `wait_for_everyone()`, `main_process_first()`"
+    if alone or int(os.environ.get('WORLD_SIZE') or 1) < 2:
         return SimpleNamespace(process_index=0, num_processes=1, is_main_process=True, wait_for_everyone=lambda: None, main_process_first=nullcontext)
     from accelerate import PartialState # takes a second, and only launched processes need it
     return PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(days=7)) # one may train for long while the others wait

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['precisions', 'choose_precision', 'fold_batchnorm', 'views', 'average_views', 'ByteNet', 'embed_batches']
 
-# %% ../nbs/02b_embedding.ipynb #67ea388a
+# %% ../nbs/02b_embedding.ipynb #0e8ae448
 import multiprocessing
 from copy import deepcopy
 import torch, torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from .core import *
-from .data import default_workers
+from .batches import default_workers
 from .loading import *
 from .models import preprocessing
 
@@ -90,7 +90,7 @@ def average_views(embeddings) -> torch.Tensor: # `[B,D]`
     "The mean of embeddings `[B,D]` of several views, each of length one; a single view stays as it is"
     return embeddings[0] if len(embeddings)==1 else torch.stack([F.normalize(o, dim=1) for o in embeddings]).mean(0)
 
-# %% ../nbs/02b_embedding.ipynb #878a7791
+# %% ../nbs/02b_embedding.ipynb #d29fc626
 class ByteNet:
     "Bytes `[B,3,H,W]` to embeddings `[B,D]` float32: normalised, folded, in the chosen number format"
     def __init__(self,
@@ -111,16 +111,25 @@ class ByteNet:
         # in bfloat16 a folded bias loses digits that batch norm keeps
         if precision!='bfloat16': net = fold_batchnorm(net, tuple(embedder.data_config['input_size']))
         self.net = net.to(memory_format=torch.channels_last)
+        for s in set(scales)-{1}: self._check_scale(s, getattr(embedder, 'name', type(embedder).__name__), embedder.data_config['input_size'])
+
+    def _check_scale(self, s, name, size):
+        try:
+            with torch.inference_mode(): self.net(views(torch.zeros(1, *size, device=self.device), scales=(s,))[0])
+        except Exception as e:
+            raise ValueError(f"{name} does not take images scaled by {s:g} ({reason(e)}): leave that scale out, or choose a network without a fixed size.") from e
 
     def _embed(self, x, dtype):
-        with torch.autocast(self.device.type, dtype, enabled=dtype is not None): return average_views([self.net(o).float() for o in views(x, self.flip, self.scales)])
+        with torch.autocast(self.device.type, dtype, enabled=dtype is not None): out = [self.net(o) for o in views(x, self.flip, self.scales)]
+        for o in out:
+            if getattr(o, 'ndim', 0)!=2: raise ValueError(f"The network gives {tuple(getattr(o, 'shape', [type(o).__name__]))}, expected embeddings [B,D]: choose a pooling that gives vectors.")
+        return average_views([o.float() for o in out])
 
     def __call__(self, x):
         x = x.to(self.device, non_blocking=True).to(torch.float32, memory_format=torch.channels_last)
         x = x.sub_(self.mean).div_(self.std)
         with torch.inference_mode():
             e = self._embed(x, self.dtype)
-            if e.ndim!=2: raise ValueError(f"The network gives outputs of the shape {tuple(e.shape)}, expected [B,D]: choose a pooling that gives vectors.")
             # sixteen bits can overflow where 32 do not
             return e if self.dtype is None or torch.isfinite(e).all() else self._embed(x, None)
 

@@ -43,14 +43,15 @@ class Features:
         return (f"Features of {m['dataset']} under {m['model']} ({m['training']}, {m['preprocessing']['protocol']}): "
                 f"gallery {dims(self.gallery)}, query {dims(self.query)}, {len(self.dropped)} images dropped")
 
-# %% ../nbs/03_features.ipynb #d8a9a450
+# %% ../nbs/03_features.ipynb #80ac7674
 def items_digest(
     items, # The table of a data set
 ) -> str:
     "A key of the images (path below their common folder, size, time) with labels and sides"
-    base = os.path.commonpath([os.path.dirname(os.path.abspath(o)) for o in items.path.unique()])
+    try: base = os.path.commonpath([os.path.dirname(os.path.abspath(o)) for o in items.path.unique()])
+    except ValueError: base = None # on two drives of Windows
     def stamp(path):
-        try: st = os.stat(path); return (os.path.relpath(os.path.abspath(path), base).replace(os.sep, '/'), st.st_size, st.st_mtime_ns)
+        try: st = os.stat(path); return ((os.path.relpath(os.path.abspath(path), base) if base else str(path)).replace(os.sep, '/'), st.st_size, st.st_mtime_ns)
         except OSError: return (str(path), 'missing')
     stamps = {o:stamp(o) for o in items.path.unique()} # the same file may be on both sides
     boxes = [o and list(o) for o in items.bbox] if 'bbox' in items else [None]*len(items)
@@ -61,14 +62,17 @@ def _versions():
     "The libraries whose change may change a feature"
     return {o.__name__:o.__version__ for o in (torch, torchvision, timm, PIL, ir_cnn)}
 
-# %% ../nbs/03_features.ipynb #68ac0ed6
+# %% ../nbs/03_features.ipynb #73372cfe
 def _structure(embedder):
-    "The network's modules, and where it can be read the code of its own class: two networks may share weights and compute different things"
-    try: code = inspect.getsource(type(embedder))
-    except (OSError, TypeError): code = type(embedder).__qualname__
-    return repr(getattr(embedder, 'model', embedder)),getattr(embedder, 'pooling', None),code
+    "The network's modules with their settings, and the code of classes of one's own: two networks may share weights and compute different things"
+    def code(cls):
+        try: return inspect.getsource(cls)
+        except (OSError, TypeError): return cls.__qualname__
+    own = sorted({type(o) for o in embedder.modules() if type(o).__module__.split('.')[0] not in ('torch','timm')}, key=lambda o: o.__qualname__)
+    plain = lambda o: {k:v for k,v in vars(o).items() if isinstance(v, (str,int,float)) and k not in ('training','training_type','weights','name')}
+    return repr(getattr(embedder, 'model', embedder)),[code(o) for o in own],[[k,plain(o)] for k,o in embedder.named_modules()]
 
-# %% ../nbs/03_features.ipynb #bfe1b965
+# %% ../nbs/03_features.ipynb #b033cb9c
 def features_meta(
     embedder, # Whose features
     dataset, # Of which images
@@ -79,7 +83,8 @@ def features_meta(
 ) -> dict: # With the key under 'key'
     "All that determines the features, and its key"
     facts = preprocessing(embedder, protocol, getattr(dataset, 'pad_size', 224))[2] | dict(flip=flip, scales=list(scales))
-    made_by = dict(items=items_digest(check_items(dataset.items, dataset.name)), weights=digest(dict(embedder.state_dict()), _structure(embedder)),
+    vocab = [str(o) for o in getattr(dataset, 'vocab', None) or ()] # its order is that of the labels' codes
+    made_by = dict(items=digest(vocab, items_digest(check_items(dataset.items, dataset.name))), weights=digest(dict(embedder.state_dict()), _structure(embedder)),
                    preprocessing=facts, precision=precision, versions=_versions())
     return dict(dataset=dataset.name, model=embedder.name, training=embedder.training_type, weights_from=getattr(embedder, 'weights', ''),
                 **made_by, key=digest(dataset.name, embedder.name, made_by))
@@ -94,7 +99,7 @@ def unique_images(
     rows = np.unique(which, return_index=True)[1]
     return rows, np.array(which)
 
-# %% ../nbs/03_features.ipynb #64395234
+# %% ../nbs/03_features.ipynb #dc910f70
 class PartStore:
     "The finished batches of one extraction"
     def __init__(self, folder):
@@ -115,12 +120,8 @@ class PartStore:
         self.files[path] = batches
 
     def __iter__(self):
-        "The parts, one at a time; a batch that two processes computed counts once"
-        seen = set()
-        for file,batches in self.files.items():
-            part = load_tensors(file)
-            if seen.isdisjoint(batches): yield part
-            seen |= set(batches)
+        "The parts, one at a time; what two processes computed comes twice, and is the same"
+        for file in self.files: yield load_tensors(file)
 
 # %% ../nbs/03_features.ipynb #9a067d3c
 def _tensor_frame(path, n, width):
@@ -132,14 +133,16 @@ def _tensor_frame(path, n, width):
         lengths = f.read(4) # of the name and of the padding that stand before the data
     return at + 30 + int.from_bytes(lengths[:2], 'little') + int.from_bytes(lengths[2:], 'little')
 
-# %% ../nbs/03_features.ipynb #ad5ffc26
-def _assemble(path, store, which, width):
+# %% ../nbs/03_features.ipynb #f3beed3f
+def _assemble(path, store, which, width, alive=lambda: None):
     "Write the embeddings of the rows that show the images `which`, -1 for a row that is left out"
     which = which[which>=0]
     order = np.argsort(which, kind='stable') # rows by image, to find those of a part
     with atomic_write(path) as tmp:
         offset = _tensor_frame(tmp, len(which), width)
+        reserve_space(tmp)
         for part in store:
+            alive()
             images,embeddings = part['rows'].numpy(),part['embeddings'].numpy()
             lo,hi = [np.searchsorted(which[order], images, side=o) for o in ('left','right')]
             if not (hi>lo).any(): continue
@@ -173,34 +176,35 @@ def _pair_files(name, model, root):
                 gallery_labels=at(ws.label, ending='data_labels.pt'), query_labels=at(ws.label, ending='target_labels.pt')
                ), at(ws.feature, ending='meta.json')
 
-# %% ../nbs/03_features.ipynb #db2b6401
-def _write_all(store, items, which, vocab, meta, files, facts):
+# %% ../nbs/03_features.ipynb #87e98337
+def _write_all(store, items, which, codes, meta, files, facts, alive=lambda: None):
     "Write the four files and the facts from the parts; returns the facts"
     width,failed,seconds = 0,{},0.
     for part in store:
         width,seconds = max(width, part['embeddings'].shape[1]),seconds+part['seconds']
         failed |= part['failed']
+    lost = set(which) - failed.keys() - {i for part in store for i in part['rows'].tolist()}
+    if lost: raise RuntimeError(f'{len(lost)} images are in no part of {str(store.folder)!r}: this is a fault of the program.')
     if len(failed)==len(set(which)): raise ValueError(f"None of the {len(failed)} images could be read, e.g. {next(iter(failed.values()))}.")
     kept = np.where(np.isin(which, list(failed)), -1, which)
-    codes = {o:i for i,o in enumerate(vocab)}
     facts.unlink(missing_ok=True) # from here to the end there is no valid set of files
     for side in ('gallery','query'):
         rows = (items.split==side).to_numpy()
         if (kept[rows]<0).all(): raise ValueError(f"None of the {rows.sum()} {side} images could be read, e.g. {failed[which[rows][0]]}.")
-        _assemble(files[side], store, kept[rows], width)
+        _assemble(files[side], store, kept[rows], width, alive)
         save_tensors(torch.tensor([codes[o] for o in items.label[rows & (kept>=0)]]), files[f'{side}_labels'])
-    meta = meta | dict(seconds=round(seconds, 2), vocab=[str(o) for o in vocab], dropped={str(i):failed[which[i]] for i in np.flatnonzero(kept<0)},
+    meta = meta | dict(seconds=round(seconds, 2), vocab=list(codes), dropped={str(i):failed[which[i]] for i in np.flatnonzero(kept<0)},
                        files={k:_stamp(o) for k,o in files.items()})
     save_json(meta, facts)
     return meta
 
-# %% ../nbs/03_features.ipynb #354eb39e
+# %% ../nbs/03_features.ipynb #6090a5d6
 def load_features(
     dataset, # The data set itself, for its items
     model, # Name the files carry, see `variant`
     root='.', # The project's folder
     key=None, # Accept only features made under this key
-    mmap=True, # Leave the embeddings on disk until they are used, rather than read them into memory
+    mmap=os.name!='nt', # Leave the embeddings on disk until they are used, rather than read them into memory? Windows could not replace the files then
 ): # `Features`, or None when there are none (under this key)
     "The features that `extract` kept"
     files,facts = _pair_files(dataset.name, model, root)
@@ -218,15 +222,15 @@ def _todo(store, n, bs, group):
     left = sorted(set(range(-(-n//bs))) - store.finished())
     return {b:list(range(b*bs, min((b+1)*bs, n))) for b in left[group.process_index::group.num_processes]}
 
-# %% ../nbs/03_features.ipynb #1c47d208
+# %% ../nbs/03_features.ipynb #f3af1306
 def _compute(net, source, todo, store, num_workers, part_seconds, progress, processes=1):
     "Embed the batches and write them in parts; what was finished before an error is kept"
     start = since = time.time()
     results,done = [],0
-    computed = zip(todo, embed_batches(net, source, todo.values(), num_workers))
+    computed = embed_batches(net, source, todo.values(), num_workers)
     bar = progress_bar(range(len(todo)), leave=False) if progress else range(len(todo))
     try:
-        for _,(b,(embeddings,rows,failed)) in zip(bar, computed):
+        for _,b,(embeddings,rows,failed) in zip(bar, todo, computed):
             results.append((b, embeddings, rows, failed))
             done += len(todo[b])
             if progress: bar.comment = f'{done/(time.time()-start):,.0f} images/s'
@@ -234,18 +238,27 @@ def _compute(net, source, todo, store, num_workers, part_seconds, progress, proc
                 store.add(results, (time.time()-since)/processes)
                 results,since = [],time.time()
     finally:
+        computed.close() # its threads end now, not when the error is forgotten
         if results: store.add(results, (time.time()-since)/processes)
 
-# %% ../nbs/03_features.ipynb #8939fe82
-def _source(embedder, items, protocol, pad_size, meta, packed, root):
+# %% ../nbs/03_features.ipynb #5ce9179b
+def _can_be_read(path):
+    "Whether an image that was dropped can be read by now, e.g. after its permissions were mended"
+    try: read_pixels(path)
+    except Exception: return False
+    return True
+
+# %% ../nbs/03_features.ipynb #8088f4c5
+def _source(embedder, items, protocol, pad_size, meta, packed, root, progress):
     "The images of `items`, from their files or from a packed matrix that is made when needed"
     files = ImageFiles(items.path, pixel_transform(embedder, protocol, pad_size), items.bbox if 'bbox' in items else None)
     if not packed: return files
     pixels = {k:v for k,v in meta['preprocessing'].items() if k not in ('mean','std','flip','scales')} # what comes later does not change the bytes
     key = digest(items_digest(items), pixels, {k:meta['versions'][k] for k in ('PIL','torch','torchvision','ir_cnn')})
     path = Workspace(root).feature/safe_name(meta['dataset'])/'packed'/f'{key}.npy'
-    try: return PackedImages(path, key)
-    except (FileNotFoundError, ValueError): return PackedImages(pack_images(files, path, key), key)
+    matrix = PackedImages(pack_images(files, path, key, progress=progress), key)
+    if not any(_can_be_read(files.paths[i]) for i in matrix.failed): return matrix
+    return PackedImages(pack_images(files, path, key, progress=progress, again=True), key) # something was mended
 
 # %% ../nbs/03_features.ipynb #805eeac6
 def _check_boxes_once(items, name):
@@ -255,15 +268,7 @@ def _check_boxes_once(items, name):
     check_boxes(items, problems, 'the table')
     problems.settle(name)
 
-# %% ../nbs/03_features.ipynb #d65af6d3
-def _readable_again(features, items):
-    "Whether an image that was dropped can be read by now, e.g. after its permissions were mended"
-    for i in features.dropped:
-        try: read_pixels(items.path[i])
-        except Exception: continue
-        return True
-    return False
-
+# %% ../nbs/03_features.ipynb #d03a226b
 def _report(dropped, name):
     "Warn of the images that are left out"
     for row,why in list(dropped.items())[:10]: warnings.warn(f'Row {row} of {name} is left out: {why}')
@@ -284,29 +289,70 @@ def default_batch(device, precision) -> int:
     if torch.device(device).type!='cpu': return 128
     return 8 if precision=='bfloat16' else 16
 
-# %% ../nbs/03_features.ipynb #1513fcc0
-def _compute_all(embedder, dataset, items, meta, name, root, protocol, precision, flip, scales, packed, bs, device, num_workers, part_seconds, progress, group):
-    "Extract, write the files and return the facts"
+# %% ../nbs/03_features.ipynb #9a4b67c1
+def _label_codes(items, dataset):
+    "{label: code} by the data set's vocab; raises `ValueError` when a label is not in it"
+    vocab = [str(o) for o in getattr(dataset, 'vocab', None) or sorted(items.label.unique())]
+    strange = sorted(set(items.label)-set(vocab))
+    if strange: raise ValueError(f"Data set {dataset.name!r}: the label {strange[0]!r} is not in its vocab of {len(vocab)} classes, e.g. {vocab[0]!r}.")
+    return {o:i for i,o in enumerate(vocab)}
+
+def _check_embedder(embedder):
+    "Raises `ValueError` for an object that lacks what an embedder needs"
+    lacks = [o for o in ('name','training_type','data_config') if not hasattr(embedder, o)]
+    if lacks: raise ValueError(f"{type(embedder).__name__} has no .{lacks[0]}; an embedder needs .name, .training_type and .data_config, as `create_embedder` gives them.")
+
+# %% ../nbs/03_features.ipynb #e6e65248
+def _finish(store, todo_left, compute, write, kept, lock_on):
+    "Compute what is in no part yet and write the files, unless somebody else has"
+    rest = todo_left(PartStore(store.folder))
+    if rest: compute(rest, store)
+    with file_lock(lock_on, stale=60) as lock:
+        if not kept(): write(PartStore(store.folder), lock.touch)
+        shutil.rmtree(store.folder, ignore_errors=True)
+
+# %% ../nbs/03_features.ipynb #d4b5e601
+def _compute_all(embedder, dataset, items, meta, name, root, group, protocol, precision, flip, scales, packed, bs, device, num_workers, part_seconds, progress):
+    "Extract and write the files"
     start = time.time()
     files,facts = _pair_files(dataset.name, name, root)
-    first,which = unique_images(items)
+    (first,which),codes = unique_images(items),_label_codes(items, dataset)
     pad_size,bs = getattr(dataset, 'pad_size', 224),bs or default_batch(device, precision)
-    store = PartStore(facts.parent/f".parts_{digest(meta['key'], bs)[:12]}")
-    if not store.files: _check_boxes_once(items.iloc[first], dataset.name)
-    source = _source(embedder, items.iloc[first], protocol, pad_size, meta, packed, root)
-    net = ByteNet(embedder, protocol, pad_size, precision, device, flip, scales)
+    store = PartStore(facts.parent/f".parts_{digest(meta['key'], bs, device.type)[:12]}")
     todo = _todo(store, len(first), bs, group)
-    _compute(net, source, todo, store, num_workers, part_seconds, progress, group.num_processes)
+    if not store.files: _check_boxes_once(items.iloc[first], dataset.name)
+    with group.main_process_first(): source = _source(embedder, items.iloc[first], protocol, pad_size, meta, packed, root, progress)
+    net = ByteNet(embedder, protocol, pad_size, precision, device, flip, scales)
+    group.wait_for_everyone() # all have looked at the same parts before the first writes one
+    compute = lambda todo, store: _compute(net, source, todo, store, num_workers, part_seconds, progress, group.num_processes)
+    compute(todo, store)
     group.wait_for_everyone()
-    if not group.is_main_process or load_features(dataset, name, root, meta['key']): return # somebody else's turn, or somebody was faster
-    store = PartStore(store.folder) # with the parts of the other processes
-    meta = _write_all(store, items, which, list(getattr(dataset, 'vocab', None) or sorted(items.label.unique())), meta, files, facts)
-    shutil.rmtree(store.folder, ignore_errors=True)
+    if not group.is_main_process: return
+    _finish(store, lambda o: _todo(o, len(first), bs, process_group(alone=True)), compute,
+            lambda o, alive: _write_all(o, items, which, codes, meta, files, facts, alive), lambda: load_features(dataset, name, root, meta['key']), facts)
     n,took,size = sum(map(len, todo.values())),time.time()-start,sum(o.stat().st_size for o in files.values())
     print(f"Wrote {(items.split=='gallery').sum():,} + {(items.split=='query').sum():,} embeddings ({size/1e6:,.1f} MB) to {facts.parent}: {n:,} images "
-          f"in {took:.1f} s, {n/took:,.0f} a second, {precision} on {device}" + (f"; {len(meta['dropped'])} could not be read" if meta['dropped'] else ''))
+          f"in {took:.1f} s, {n/took:,.0f} a second, {precision} on {device}" + (f" by each of {group.num_processes} processes" if group.num_processes>1 else ''))
 
-# %% ../nbs/03_features.ipynb #95b8cc83
+# %% ../nbs/03_features.ipynb #b7993ee5
+def _extract(embedder, dataset, root, group, protocol, precision, flip, scales, device, mmap=True, **kw):
+    "Kept features, or new ones"
+    device = get_device(getattr(group, 'device', None) if device is None else device)
+    precision,name = choose_precision(precision, device),features_name(embedder, protocol, flip, scales)
+    items,meta = check_items(dataset.items, dataset.name),features_meta(embedder, dataset, protocol, precision, flip, scales)
+    found = load_features(dataset, name, root, meta['key'])
+    if found and not any(_can_be_read(items.path[i]) for i in found.dropped): return found
+    group.wait_for_everyone() # all have looked before the first writes
+    if found and group.is_main_process: _pair_files(dataset.name, name, root)[1].unlink(missing_ok=True) # features of fewer images
+    group.wait_for_everyone()
+    _compute_all(embedder, dataset, items, meta, name, root, group, protocol, precision, flip, scales, device=device, **kw)
+    group.wait_for_everyone()
+    features = load_features(dataset, name, root, meta['key'], **({} if mmap else dict(mmap=False)))
+    if features is None: raise RuntimeError(f'The features in {str(root)!r} were replaced by another run while they were written: run it again.')
+    _report(features.dropped, dataset.name)
+    return features
+
+# %% ../nbs/03_features.ipynb #bfda8f0e
 def extract(
     embedder, # From `create_embedder`, or any object with the same structure
     dataset, # From `get_dataset`, or any object with `.name` and `.items`
@@ -324,21 +370,7 @@ def extract(
 ) -> Features:
     "The features of a data set: kept ones that were made by the same things, or new ones, computed from where an earlier try stopped"
     kw = {k:v for k,v in locals().items() if k not in ('embedder','dataset','root')}
-    name = features_name(embedder, protocol, flip, scales)
-    if root is None:
-        with tempfile.TemporaryDirectory() as d, contextlib.redirect_stdout(io.StringIO()):
-            extract(embedder, dataset, root=d, **kw)
-            return load_features(dataset, name, d, mmap=False)
-    group = process_group()
-    device = get_device(getattr(group, 'device', None) if device is None else device)
-    kw |= dict(device=device, precision=choose_precision(precision, device))
-    items,meta = check_items(dataset.items, dataset.name),features_meta(embedder, dataset, protocol, kw['precision'], flip, scales)
-    found = load_features(dataset, name, root, meta['key'])
-    if found and not _readable_again(found, items): return found
-    if found: _pair_files(dataset.name, name, root)[1].unlink() # these were features of fewer images
-    group.wait_for_everyone() # before the first of them writes
-    _compute_all(embedder, dataset, items, meta, name, root, group=group, **kw)
-    group.wait_for_everyone()
-    features = load_features(dataset, name, root, meta['key'])
-    _report(features.dropped, dataset.name)
-    return features
+    if bs is not None and bs<1: raise ValueError(f'bs is {bs}: expected a whole number of at least 1.')
+    _check_embedder(embedder)
+    if root is not None: return _extract(embedder, dataset, root, process_group(), **kw)
+    with tempfile.TemporaryDirectory() as d, contextlib.redirect_stdout(io.StringIO()): return _extract(embedder, dataset, d, process_group(alone=True), mmap=False, **kw)

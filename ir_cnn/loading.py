@@ -5,17 +5,17 @@
 # %% auto #0
 __all__ = ['ShrinkAndCut', 'ByPillow', 'pixel_transform', 'ImageFiles', 'in_order', 'pack_images', 'PackedImages']
 
-# %% ../nbs/02a_loading.ipynb #2b400180
+# %% ../nbs/02a_loading.ipynb #a2dd0e21
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from .images import * # first: it quiets a warning that fastai's import brings
 import numpy as np, torch
 from fastai.data.all import SkipItemException
 from fastprogress.fastprogress import progress_bar
 from torchvision.transforms import CenterCrop, Resize
 from torchvision.transforms.functional import InterpolationMode
 from .core import *
-from .images import *
 from .images import PILImage
 from .models import preprocessing
 
@@ -116,33 +116,44 @@ def in_order(
         while waiting: yield waiting.pop(0).result()
     finally: pool.shutdown(wait=True, cancel_futures=True) # also when the caller stops early, or after an error
 
-# %% ../nbs/02a_loading.ipynb #fd7a3c0b
+# %% ../nbs/02a_loading.ipynb #2d74e5a9
 def pack_images(
     source, # `ImageFiles`
     path, # The file that shall appear, `.npy`; its facts go beside it
     key='', # What made the images, see `digest`
-    chunk=256, # Images between two notes of how far it is
+    chunk=64, # Images between two notes of how far it is
     progress=True, # Show a bar?
+    again=False, # Write it anew although it is there
 ) -> Path:
     "Write all images of a source as one matrix `[N,height,width,3]` of bytes"
     path = Path(path)
+    with file_lock(path, stale=20) as lock: # of two runs one packs, and the other finds it done
+        facts = load_json(path.with_suffix('.json'))
+        if not (path.is_file() and facts and facts['key']==key and not again): _pack(source, path, key, chunk, progress, lock.touch)
+    return path
+
+# %% ../nbs/02a_loading.ipynb #e580d5cf
+def _pack(source, path, key, chunk, progress, alive):
+    "Write the matrix, from where an earlier try stopped"
     partial,note,facts = path.with_suffix('.partial'),path.with_suffix('.progress.json'),path.with_suffix('.json')
-    path.parent.mkdir(parents=True, exist_ok=True)
     state = load_json(note) if partial.is_file() else None
     if not state or state['key']!=key: state = dict(key=key, done=0, failed={})
     chunks = [range(i, min(i+chunk, len(source))) for i in range(state['done'], len(source), chunk)]
     images = np.lib.format.open_memmap(partial, mode='r+') if state['done'] else None
-    for rows,(x,failed) in zip(progress_bar(chunks, leave=False) if progress else chunks, in_order(source.batch, chunks, torch.get_num_threads())):
-        if images is None: images = np.lib.format.open_memmap(partial, mode='w+', dtype=np.uint8, shape=(len(source), *_side(source, x), 3))
+    for rows,(x,failed) in zip(progress_bar(chunks, leave=False) if progress else chunks, in_order(source.batch, chunks, min(torch.get_num_threads(), 8))):
+        if images is None:
+            images = np.lib.format.open_memmap(partial, mode='w+', dtype=np.uint8, shape=(len(source), *_side(source, x), 3))
+            reserve_space(partial)
         if x.shape[2:]==images.shape[1:3]: images[rows[0]:rows[-1]+1] = x.permute(0,2,3,1).numpy()
         images.flush()
         state |= dict(done=rows[-1]+1, failed=state['failed'] | {str(k):v for k,v in failed.items()})
         save_json(state, note)
+        alive()
     del images
+    facts.unlink(missing_ok=True)
     os.replace(partial, path)
     save_json(dict(key=key, failed=state['failed']), facts)
     note.unlink()
-    return path
 
 # %% ../nbs/02a_loading.ipynb #aafb5b70
 def _side(source, x):

@@ -7,11 +7,12 @@ __all__ = ['Embedder', 'list_embedders', 'check_model_name', 'output_shape', 'lo
            'create_embedder', 'save_embedder', 'load_embedder', 'save_models', 'load_model', 'TimmTransform',
            'preprocessing', 'embedding_learner']
 
-# %% ../nbs/02_models.ipynb #4d3e4ba8
+# %% ../nbs/02_models.ipynb #117b04f6
 import inspect, sys, urllib.error, urllib.request
 from contextlib import contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
+from .images import PadTo # first: it quiets a warning that fastai's import brings
 import huggingface_hub, timm, torch
 from fastai.vision.all import Learner, Normalize, TensorImage, Transform
 from fastcore.all import delegates
@@ -19,7 +20,6 @@ from PIL import Image
 from timm.data import create_transform, resolve_model_data_config
 from torch import nn
 from .core import *
-from .images import PadTo
 from .pooling import *
 
 # %% ../nbs/02_models.ipynb #bc84bdbc
@@ -228,11 +228,12 @@ def _network(name, pretrained, weights, seed, **kwargs):
         torch.manual_seed(seed)
         return _build(name, **kwargs),'untrained',f'random (seed {seed})'
 
-# %% ../nbs/02_models.ipynb #390c635e
-def _full_name(arch, pooling, input_size):
-    "The name in files: features of two poolings or sizes can lie beside each other"
-    h,w = input_size[1:] if input_size else (None,None)
-    return '-'.join([arch] + [pooling]*bool(pooling) + ([f'{h}px' if h==w else f'{h}x{w}px'] if h else []))
+# %% ../nbs/02_models.ipynb #d76c0845
+def _full_name(arch, pooling, asked):
+    "The name in files: features of two poolings, sizes or preparations can lie beside each other"
+    _,h,w = asked.get('input_size') or (None,None,None)
+    more = [f'{k}_{digest(list(v))[:4] if isinstance(v, (list,tuple)) else v}' for k,v in sorted(asked.items()) if k!='input_size']
+    return '-'.join([arch] + [pooling]*bool(pooling) + ([f'{h}px' if h==w else f'{h}x{w}px'] if h else []) + more)
 
 # %% ../nbs/02_models.ipynb #abc8730a
 def _width(emb):
@@ -244,7 +245,7 @@ def _width(emb):
         if 'input_size' not in emb.overrides: raise
         raise ValueError(f"{emb.arch} does not take images of {size[1]}x{size[2]} ({reason(e)}): choose another size.") from e
 
-# %% ../nbs/02_models.ipynb #f1774fc9
+# %% ../nbs/02_models.ipynb #de7ce0d0
 def create_embedder(
     name:str, # Any timm name, e.g. one of `list_embedders()`
     pretrained=True, # Weights from the hub; False for an untrained network
@@ -259,7 +260,7 @@ def create_embedder(
     size = asked.get('input_size')
     with _hub_or_cache(needed=_from_hub(name)):
         model,kind,source = _network(name, pretrained, weights, seed, **_for_size(name, size))
-    emb = Embedder(model.eval(), _full_name(name, pooling, size), kind, None, resolve_model_data_config(model) | asked, source, pooling, name, asked)
+    emb = Embedder(model.eval(), _full_name(name, pooling, asked), kind, None, resolve_model_data_config(model) | asked, source, pooling, name, asked)
     emb.n_features = _width(emb)
     return emb
 

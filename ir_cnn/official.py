@@ -16,10 +16,14 @@ from .core import *
 from .data import *
 from .splits import *
 
-# %% ../nbs/01b_official.ipynb #12fcc374
+# %% ../nbs/01b_official.ipynb #ba901d09
 class ListedDataset(NamedDataset):
     "A data set whose own lists say what its images are; a subclass gives them in `read`"
-    split = Itself()
+    split,options = Itself(),()
+    def __init__(self, root='.', data=None, split=None, strict=True, options=()):
+        super().__init__(root, data, split, strict)
+        self.name = '-'.join([self.name, *(o for o in (*options, *self.options) if o)])
+
     def read(self, problems):
         "The table of images with the columns path, label and rel; mistakes go to `problems`"
         raise NotImplementedError(f"{type(self).__name__} needs a method read(problems) that gives the table of its images.")
@@ -34,7 +38,7 @@ def _one_of(what, value, known):
     if value not in known: raise ValueError(f"There is no {what} {value!r}.{nearest_names(value, known)} Expected one of {', '.join(known)}.")
     return value
 
-# %% ../nbs/01b_official.ipynb #95afad2b
+# %% ../nbs/01b_official.ipynb #6b4b08c9
 @register_dataset
 class CubUnseen(ListedDataset):
     "Photographs of 200 bird species, each cut to its bird: 5,864 of species 1-100 for training, 5,924 of species 101-200 for testing"
@@ -49,7 +53,7 @@ class CubUnseen(ListedDataset):
         strict=True, # Raise for mistakes in lists, rather than leave the faulty rows out
     ):
         self.part,self.boxes = _one_of('part', part, self.parts),boxes
-        super().__init__(root, data, split, strict)
+        super().__init__(root, data, split, strict, ('' if part=='test' else part, '' if boxes else 'whole'))
 
 # %% ../nbs/01b_official.ipynb #325f0908
 @patch
@@ -96,7 +100,7 @@ def read(self:CubUnseen, problems):
     items = check_files(items[items.class_id.isna() | items.class_id.between(*self.parts[self.part])], self.path/'images.txt', problems)
     return (self._with_boxes(items, problems) if self.boxes else items)[['path','label','rel'] + ['bbox']*self.boxes]
 
-# %% ../nbs/01b_official.ipynb #94e5053f
+# %% ../nbs/01b_official.ipynb #b2f6124e
 @register_dataset
 class StanfordOnlineProducts(ListedDataset):
     "Photographs of 22,634 products: 60,502 of 11,316 products for testing, 59,551 of 11,318 for training and validation"
@@ -112,8 +116,9 @@ class StanfordOnlineProducts(ListedDataset):
         split=None, # How to divide the part; default `Itself()`
         strict=True, # Raise for mistakes in lists, rather than leave the faulty rows out
     ):
+        if not isinstance(train_classes, int) or train_classes<1: raise ValueError(f'train_classes is {train_classes!r}; expected a whole number of at least 1.')
         self.part,self.train_classes,self.seed = _one_of('part', part, self.parts),train_classes,seed
-        super().__init__(root, data, split, strict)
+        super().__init__(root, data, split, strict, ('' if part=='test' else part,))
         self.vocab = sorted(self.vocab, key=int)
 
 # %% ../nbs/01b_official.ipynb #83c870da
@@ -155,7 +160,7 @@ def _car_label(file, problems):
     if box and left<right and top<bottom: return car_views[int(line[0])], box
     problems.add(f'{line[2]!r} is no box', file, 3, 'expected left top right bottom with left < right and top < bottom')
 
-# %% ../nbs/01b_official.ipynb #1e90f5ef
+# %% ../nbs/01b_official.ipynb #6549bb0c
 @register_dataset
 class CompCarsWeb(ListedDataset):
     "136,726 photographs of 1,716 car models from the web, here by default those from the front, each cut to its car"
@@ -169,8 +174,8 @@ class CompCarsWeb(ListedDataset):
         split=None, # How to divide the images; default `Itself()`
         strict=True, # Raise for mistakes in lists, rather than leave the faulty rows out
     ):
-        self.view,self.boxes = view and _one_of('view', view, car_views.values()),boxes
-        super().__init__(root, data, split, strict)
+        self.view,self.boxes = None if view is None else _one_of('view', view, car_views.values()),boxes
+        super().__init__(root, data, split, strict, ('' if view=='front' else view or 'all', '' if boxes else 'whole'))
 
 # %% ../nbs/01b_official.ipynb #484ff6e6
 @patch
@@ -364,11 +369,11 @@ def read_sketchy_split(
         problems.add(f"this split is for the data set {owner!r}, not 'sketchy'", file, lines.get('dataset', 1), 'name the split file of this data set')
     return split, lines
 
-# %% ../nbs/01b_official.ipynb #1e36608d
+# %% ../nbs/01b_official.ipynb #6961c3a0
 @register_dataset
 class Sketchy(ListedDataset):
     "75,471 sketches of 12,500 photographs in 125 classes"
-    name,folders,inside = 'sketchy',('sketchy','Sketchy','256x256'),('photo','sketch')
+    name,folders,inside = 'sketchy',('sketchy','Sketchy','rendered_256x256/256x256','256x256'),('photo','sketch')
     hint = " Its archive is linked on https://sketchy.eye.gatech.edu."
     directions = {'sketch->photo':FolderSplit('photo','sketch'), 'photo->sketch':FolderSplit('sketch','photo')}
     def __init__(self,
@@ -382,7 +387,7 @@ class Sketchy(ListedDataset):
     ):
         if part and not split_file: raise ValueError(f"part={part!r} needs a split_file that says what is in it: write one with write_sketchy_split.")
         self.level,self.split_file,self.part = level and _one_of('level', level, ('class','instance')),split_file,part or 'test'
-        super().__init__(root, data, self.directions[_one_of('direction', direction, self.directions)], strict)
+        super().__init__(root, data, self.directions[_one_of('direction', direction, self.directions)], strict, ('photo_to_sketch' if direction=='photo->sketch' else '',))
 
 # %% ../nbs/01b_official.ipynb #689ef944
 @patch
@@ -400,7 +405,7 @@ def _part_of(self:Sketchy, items, split, lines, problems):
     if items.empty: raise ValueError(problems.text(0) if problems else f"{self.split_file}: the part {self.part!r} is empty; choose another part.")
     return items
 
-# %% ../nbs/01b_official.ipynb #479076dc
+# %% ../nbs/01b_official.ipynb #90f5d8c5
 @patch
 def read(self:Sketchy, problems):
     "The images of both domains, or those of one part"
@@ -409,6 +414,7 @@ def read(self:Sketchy, problems):
     split,lines = read_sketchy_split(self.split_file, problems) if self.split_file else ({},{})
     if split: items = self._part_of(items, split, lines, problems)
     self.level = self.level or ('instance' if split.get('by')=='product' else 'class')
+    self.options = ('instance' if self.level=='instance' else '', split.get('kind'), split and self.part)
     if self.level=='class': return items
     lone = ~items.group.isin(photos)
     for o in items[lone].itertuples(): problems.add('the photo of this sketch is missing', o.path, None, f"add photo/{o.group}.jpg, or open with level='class'")

@@ -93,7 +93,7 @@ def _score(fts, emb, name, dataset, ks, metric, protocol, ws, device, progress):
         protocol=protocol, metric=metric, gallery=len(fts.gallery), query=len(fts.query), features=fts.gallery.shape[1], seconds=fts.meta['seconds'])
     return row
 
-# %% ../nbs/14_run.ipynb #ef2ffe35
+# %% ../nbs/14_run.ipynb #3c30737c
 def _check_request(ks, model_li, training, weights, metric, protocol, epochs, bs, workers, precision, scales):
     "Raises `ValueError` or `FileNotFoundError` for a request that cannot be met"
     for what,value,allowed in [('training', o, training_types) for o in training] + [('metric', metric, distance_metrics), ('protocol', protocol, ('timm','origin')),
@@ -105,6 +105,9 @@ def _check_request(ks, model_li, training, weights, metric, protocol, epochs, bs
     for what,given in (('ks',ks), ('model_li',model_li), ('training',training), ('scales',scales)):
         if not len(given): raise ValueError(f'{what} is empty: name at least one.')
     names = [check_model_name(o) for o in model_li if isinstance(o, str)]
+    kinds = [variant(o, o.training_type) for o in model_li if not isinstance(o, str)]
+    for o in kinds:
+        if kinds.count(o)>1: raise ValueError(f"Two models are called {o!r}, and their files would overwrite each other: give one of them another .name.")
     for o in weights:
         if o not in names: raise ValueError(f"Weights are given for {o!r}, which is not among the models {', '.join(names)}.")
     if weights and set(training)=={'untrained'}: raise ValueError(f"Weights are given for {list(weights)[0]!r}, but only untrained networks are asked for.")
