@@ -5,8 +5,7 @@
 # %% auto #0
 __all__ = ['precisions', 'choose_precision', 'fold_batchnorm', 'views', 'average_views', 'ByteNet', 'embed_batches']
 
-# %% ../nbs/02b_embedding.ipynb #0e8ae448
-import multiprocessing
+# %% ../nbs/02b_embedding.ipynb #3561bb10
 from copy import deepcopy
 import torch, torch.nn.functional as F
 from torch import nn

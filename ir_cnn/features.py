@@ -6,11 +6,11 @@
 __all__ = ['Features', 'items_digest', 'features_meta', 'unique_images', 'PartStore', 'load_features', 'protocol_name',
            'features_name', 'default_batch', 'extract']
 
-# %% ../nbs/03_features.ipynb #cd72b722
+# %% ../nbs/03_features.ipynb #9e56bb3e
 import contextlib, hashlib, inspect, io, os, shutil, tempfile, time, warnings, zipfile
 from functools import partial
 from pathlib import Path
-import ir_cnn, numpy as np, pandas as pd, PIL, timm, torch, torchvision
+import ir_cnn, numpy as np, PIL, timm, torch, torchvision
 from fastprogress.fastprogress import progress_bar
 from .core import *
 from .data import check_items, image_keys
@@ -176,9 +176,9 @@ def _pair_files(name, model, root):
                 gallery_labels=at(ws.label, ending='data_labels.pt'), query_labels=at(ws.label, ending='target_labels.pt')
                ), at(ws.feature, ending='meta.json')
 
-# %% ../nbs/03_features.ipynb #87e98337
+# %% ../nbs/03_features.ipynb #4952c765
 def _write_all(store, items, which, codes, meta, files, facts, alive=lambda: None):
-    "Write the four files and the facts from the parts; returns the facts"
+    "Write the four files and the facts from the parts"
     width,failed,seconds = 0,{},0.
     for part in store:
         width,seconds = max(width, part['embeddings'].shape[1]),seconds+part['seconds']
@@ -196,7 +196,6 @@ def _write_all(store, items, which, codes, meta, files, facts, alive=lambda: Non
     meta = meta | dict(seconds=round(seconds, 2), vocab=list(codes), dropped={str(i):failed[which[i]] for i in np.flatnonzero(kept<0)},
                        files={k:_stamp(o) for k,o in files.items()})
     save_json(meta, facts)
-    return meta
 
 # %% ../nbs/03_features.ipynb #6090a5d6
 def load_features(
@@ -302,16 +301,7 @@ def _check_embedder(embedder):
     lacks = [o for o in ('name','training_type','data_config') if not hasattr(embedder, o)]
     if lacks: raise ValueError(f"{type(embedder).__name__} has no .{lacks[0]}; an embedder needs .name, .training_type and .data_config, as `create_embedder` gives them.")
 
-# %% ../nbs/03_features.ipynb #e6e65248
-def _finish(store, todo_left, compute, write, kept, lock_on):
-    "Compute what is in no part yet and write the files, unless somebody else has"
-    rest = todo_left(PartStore(store.folder))
-    if rest: compute(rest, store)
-    with file_lock(lock_on, stale=60) as lock:
-        if not kept(): write(PartStore(store.folder), lock.touch)
-        shutil.rmtree(store.folder, ignore_errors=True)
-
-# %% ../nbs/03_features.ipynb #d4b5e601
+# %% ../nbs/03_features.ipynb #14642d08
 def _compute_all(embedder, dataset, items, meta, name, root, group, protocol, precision, flip, scales, packed, bs, device, num_workers, part_seconds, progress):
     "Extract and write the files"
     start = time.time()
@@ -328,14 +318,17 @@ def _compute_all(embedder, dataset, items, meta, name, root, group, protocol, pr
     compute(todo, store)
     group.wait_for_everyone()
     if not group.is_main_process: return
-    _finish(store, lambda o: _todo(o, len(first), bs, process_group(alone=True)), compute,
-            lambda o, alive: _write_all(o, items, which, codes, meta, files, facts, alive), lambda: load_features(dataset, name, root, meta['key']), facts)
+    rest = _todo(PartStore(store.folder), len(first), bs, process_group(alone=True))
+    if rest: compute(rest, store)
+    with file_lock(facts, stale=60) as lock:
+        if not load_features(dataset, name, root, meta['key']): _write_all(PartStore(store.folder), items, which, codes, meta, files, facts, lock.touch)
+        shutil.rmtree(store.folder, ignore_errors=True)
     n,took,size = sum(map(len, todo.values())),time.time()-start,sum(o.stat().st_size for o in files.values())
     print(f"Wrote {(items.split=='gallery').sum():,} + {(items.split=='query').sum():,} embeddings ({size/1e6:,.1f} MB) to {facts.parent}: {n:,} images "
           f"in {took:.1f} s, {n/took:,.0f} a second, {precision} on {device}" + (f" by each of {group.num_processes} processes" if group.num_processes>1 else ''))
 
-# %% ../nbs/03_features.ipynb #b7993ee5
-def _extract(embedder, dataset, root, group, protocol, precision, flip, scales, device, mmap=True, **kw):
+# %% ../nbs/03_features.ipynb #8fa5b189
+def _extract(embedder, dataset, root, group, protocol, precision, flip, scales, device, mmap=os.name!='nt', **kw):
     "Kept features, or new ones"
     device = get_device(getattr(group, 'device', None) if device is None else device)
     precision,name = choose_precision(precision, device),features_name(embedder, protocol, flip, scales)
@@ -347,7 +340,7 @@ def _extract(embedder, dataset, root, group, protocol, precision, flip, scales, 
     group.wait_for_everyone()
     _compute_all(embedder, dataset, items, meta, name, root, group, protocol, precision, flip, scales, device=device, **kw)
     group.wait_for_everyone()
-    features = load_features(dataset, name, root, meta['key'], **({} if mmap else dict(mmap=False)))
+    features = load_features(dataset, name, root, meta['key'], mmap)
     if features is None: raise RuntimeError(f'The features in {str(root)!r} were replaced by another run while they were written: run it again.')
     _report(features.dropped, dataset.name)
     return features

@@ -7,9 +7,9 @@ __all__ = ['Embedder', 'list_embedders', 'check_model_name', 'output_shape', 'lo
            'create_embedder', 'save_embedder', 'load_embedder', 'save_models', 'load_model', 'TimmTransform',
            'preprocessing', 'embedding_learner']
 
-# %% ../nbs/02_models.ipynb #117b04f6
+# %% ../nbs/02_models.ipynb #d4fb0806
 import inspect, sys, urllib.error, urllib.request
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from .images import PadTo # first: it quiets a warning that fastai's import brings

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['training_types', 'origin_datasets', 'get_neighbours', 'run', 'ir_cnn_run']
 
-# %% ../nbs/14_run.ipynb #05031625
+# %% ../nbs/14_run.ipynb #2619f585
 import argparse, sys
 from copy import deepcopy
 from pathlib import Path
@@ -13,7 +13,7 @@ import fastai, pandas as pd, torch
 from .core import *
 from .benchmark import is_available
 from .data import get_dataset, list_datasets, own_rows
-from .embedding import choose_precision, precisions
+from .embedding import precisions
 from .features import extract, features_meta, features_name, protocol_name
 from .interpret import plot_neighbours
 from .log import check_workbook, dataframes_to_excel, precision_at_k_to_dataframe, with_published
@@ -191,7 +191,7 @@ def run(
     say(f"Wrote {len(rows)} rows to {excel} and {excel.with_suffix('.csv').name}, pictures to {ws.log}")
     return with_published(pd.concat(rows, ignore_index=True))
 
-# %% ../nbs/14_run.ipynb #f0455d5d
+# %% ../nbs/14_run.ipynb #731fc6ed
 def _parser():
     "The command's options"
     p = argparse.ArgumentParser('ir_cnn_run', description='Content-based image retrieval with CNN features: precision at K of data sets and networks. '
@@ -210,9 +210,9 @@ def _parser():
     add('--root', metavar='DIR', default='.', help='where Feature, Label, Model and log are written; default this folder')
     add('--data', metavar='DIR', help='where data sets lie; default the environment variable IR_CNN_DATA, or else Data under the root')
     add('--device', help='cpu, cuda, cuda:1, mps; default the fastest there is')
-    add('--bs', type=int, metavar='N', help='images in a batch; default 16 on a processor, 128 on a GPU, at most 32 in training')
+    add('--bs', type=int, metavar='N', help='images in a batch; default 16 on a processor (8 in bfloat16), 128 on a GPU, at most 32 in training')
     add('--workers', type=int, metavar='N', help='processes that load images for a GPU or for training; default one a core, at most 8')
-    add('--precision', choices=precisions, default='auto', help='number format that features are computed in; default auto: 16 bits where the hardware has units for them')
+    add('--precision', choices=precisions, default='auto', help='number format that features are computed in; default auto: float32 on a processor, float16 on a GPU that has units for it')
     add('--flip', action='store_true', help='average features with those of mirrored images')
     add('--scales', nargs='+', type=float, metavar='S', default=[1], help='average features over these relative image sizes')
     add('--packed', action='store_true', help='keep the prepared images as one matrix on disk, for further runs over the same images')

@@ -5,11 +5,10 @@
 # %% auto #0
 __all__ = ['learnable', 'classifier_dls', 'by_itself', 'finetune']
 
-# %% ../nbs/09_training.ipynb #b4b04636
+# %% ../nbs/09_training.ipynb #df2c73a4
 import os
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
-import torch
 from fastai.vision.all import Categorize, CrossEntropyLossFlat, DataLoaders, Learner, accuracy, no_random
 from torch import nn
 from .core import *
