@@ -11,9 +11,17 @@ from .models import *
 from .loading import *
 from .embedding import *
 from .features import *
+from .masks import *
+from .relevance import *
 from .search import *
+from .ranks import *
+from .rerank import *
+from .recipes import *
+from .views import *
 from .metrics import *
 from .log import *
+from .compare import *
 from .training import *
 from .interpret import *
+from .scores import *
 from .run import *

@@ -118,7 +118,7 @@ def atomic_write(
         os.replace(tmp, path)
     finally: Path(tmp).unlink(missing_ok=True)
 
-# %% ../nbs/00_core.ipynb #a5f7ae4f
+# %% ../nbs/00_core.ipynb #e9a7bd56
 @contextmanager
 def file_lock(
     path, # The file to guard; the lock stands beside it
@@ -127,13 +127,16 @@ def file_lock(
     "Only one process at a time is inside this context for the same `path`"
     lock = Path(path).with_name(f'.{Path(path).name}.lock')
     lock.parent.mkdir(parents=True, exist_ok=True)
+    stamp,since = None,0
     while True:
         try:
             os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
             break
         except FileExistsError:
             try:
-                if time.time()-lock.stat().st_mtime > stale: lock.unlink()
+                stood = lock.stat()
+                if stood.st_mtime_ns!=stamp: stamp,since = stood.st_mtime_ns,time.monotonic()
+                if max(time.time()-stood.st_mtime, time.monotonic()-since) > stale: lock.unlink()
             except FileNotFoundError: pass # it was released meanwhile
             time.sleep(0.05)
     try: yield lock # who holds it for long touches it now and then

@@ -5,136 +5,227 @@
 # %% auto #0
 __all__ = ['distance_metrics', 'Neighbours', 'knn']
 
-# %% ../nbs/04_search.ipynb #25e83909
+# %% ../nbs/04_search.ipynb #51ba6356
+from concurrent.futures import ThreadPoolExecutor
 import torch
 import torch.nn.functional as F
 from fastprogress.fastprogress import progress_bar
+from .candidates import *
 from .core import *
+from .exact import exact_distances
+from .masks import Exclude, as_exclude
+from .products import *
 
-# %% ../nbs/04_search.ipynb #47eeb334
+# %% ../nbs/04_search.ipynb #cb76005d
 class Neighbours:
     "The nearest gallery items of each query; unpacks as `distances, indices`"
     def __init__(self,
         distances, # `[Q,k]`, ascending; `inf` where fewer than k items were allowed
         indices, # `[Q,k]` rows of the gallery; -1 where fewer than k items were allowed
         metric='cosine', # How the distances were measured
-        exclude=None, # `[Q,m]` the rows that were not allowed, -1 for none
+        exclude=None, # What the queries were not allowed to find: an `Exclude` or its rows
+        redone=0., # Share of the queries that a first, coarse screening could not decide
     ):
-        self.distances,self.indices,self.metric,self.exclude = distances,indices,metric,exclude
+        self.distances,self.indices,self.metric,self.exclude,self.redone = distances,indices,metric,as_exclude(exclude),redone
 
     k = property(lambda self: self.indices.shape[1], doc="Number of neighbours of each query")
     def __iter__(self): return iter((self.distances, self.indices))
     def __len__(self): return len(self.indices)
     def __repr__(self): return f'Neighbours of {len(self):,} queries, k={self.k}, {self.metric}'
 
-# %% ../nbs/04_search.ipynb #735974c7
-def _check(x, what):
-    "`x` as a tensor; raises `ValueError` unless it is a matrix of finite numbers"
-    x = torch.as_tensor(x)
-    if x.ndim!=2 or 0 in x.shape: raise ValueError(f"The {what} has the shape {tuple(x.shape)}; expected a matrix of one embedding a row, not empty.")
-    for start in range(0, len(x), 10_000):
-        bad = ~x[start:start+10_000].isfinite().all(1)
-        if bad.any(): raise ValueError(f"The {what} row {start+int(bad.nonzero()[0])} holds NaN or infinity: leave such embeddings out before searching.")
-    return x
+# %% ../nbs/04_search.ipynb #f8e3f5ab
+def _lines(values, rows, n, fill):
+    "`[n,c]` a line for each query with its values, filled up at the end"
+    count = torch.bincount(rows, minlength=n)
+    at = torch.arange(len(rows), device=rows.device) - (count.cumsum(0)-count)[rows]
+    out = values.new_full((n, int(count.max())), fill)
+    out[rows,at] = values
+    return out
 
-# %% ../nbs/04_search.ipynb #62b34c79
-def _row_sum(x):
-    "`[P]` sums of the rows of `x`, added in an order that depends on nothing but their width"
-    while x.shape[1]>1:
-        if x.shape[1]%2: x = F.pad(x, (0,1))
-        x = x[:,:x.shape[1]//2] + x[:,x.shape[1]//2:]
-    return x[:,0]
+# %% ../nbs/04_search.ipynb #fc2d3b46
+def _double(q, g, rows, cols, metric):
+    "`[P]` distances in double precision, squared for euclidean, and how far each can be from the truth"
+    qn,gn = q.norm(dim=1)[rows],g.norm(dim=1)[cols]
+    s,both = pair_products(q, g, rows, cols),qn*gn
+    if metric=='cosine': d,size = torch.where(both>0, 1-s/both, 1),torch.ones_like(s)
+    elif metric=='euclidean': d,size = qn.square()+gn.square()-2*s,(qn+gn).square()
+    else: d,size = -s,both
+    return d,size*(4*q.shape[1]+64)*torch.finfo(d.dtype).eps
 
-# %% ../nbs/04_search.ipynb #8f741491
-def _prepare(x, metric, device):
-    "`x` in double precision on the device, of unit length for cosine"
-    x = x.to(device).double()
-    return x / _row_sum(x*x).sqrt().clamp(min=1e-300)[:,None] if metric=='cosine' else x
+# %% ../nbs/04_search.ipynb #77ec88bf
+def _doubtful(d, e, k):
+    "`[n,c]` booleans: whose place among the first `k` of a line of distances `d` the errors `e` leave open"
+    d,order = d.sort(dim=1, stable=True)
+    e = e.amax(1, keepdim=True)
+    apart = F.pad(d[:,1:]-d[:,:-1] > 2*e, (1,0), value=True)
+    run = apart.cumsum(1) # neighbours in one run cannot be told apart
+    alone = apart & F.pad(apart[:,1:], (0,1), value=True)
+    wanted = run<=run[:,min(k, d.shape[1])-1:][:,:1]
+    return torch.zeros_like(apart).scatter_(1, order, ~alone & wanted & d.isfinite())
 
-# %% ../nbs/04_search.ipynb #37faceb6
-def _bound(q, g, metric):
-    "`[B,1]` how far the screening distances of the queries `q` can be from the exact ones (standard bound of a sum of D products)"
-    eps = 4*(q.shape[1]+4)*torch.finfo(q.dtype).eps
-    qn,gn = q.norm(dim=1, keepdim=True),g.norm(dim=1).max()
-    return eps*(qn*gn if metric=='ip' else (qn+gn).square())
-
-# %% ../nbs/04_search.ipynb #84a87d45
-def _screen(q, g, metric):
-    "`[B,M]` distances from a matrix product; squared for euclidean"
-    s = q@g.T
-    if metric=='ip': return -s
-    if metric=='cosine': return 1-s # right for zero vectors too
-    return q.square().sum(1, keepdim=True) + g.square().sum(1) - 2*s
-
-# %% ../nbs/04_search.ipynb #f609794b
-def _measure(q, g, metric):
-    "`[P]` exact distances of the pairs of rows of `q` and `g`"
-    if metric=='ip': return -_row_sum(q*g)
-    d = _row_sum((q-g).square())
-    if metric=='euclidean': return d.sqrt()
-    return torch.where((q==0).all(1) | (g==0).all(1), 1, d/2)
-
-# %% ../nbs/04_search.ipynb #3fbf851b
-def _nearest(q, g, k, metric, forbidden=None):
-    "`[B,k]` distances and rows of the nearest of one chunk; `forbidden` are (query, gallery) row numbers"
-    s = _screen(q, g, metric)
-    if forbidden is not None: s[forbidden] = torch.inf
-    kth = s.topk(min(k, len(g)), dim=1, largest=False).values[:,-1:]
-    rows,cols = ((s <= kth + 2*_bound(q, g, metric)) & s.isfinite()).nonzero(as_tuple=True)
-    block = max(1, 2**24//q.shape[1]) # pairs measured at a time, so that any number of ties fits in memory
-    d = torch.cat([_measure(q[r], g[c], metric) for r,c in zip(rows.split(block), cols.split(block))])
-    order = d.argsort(stable=True)
-    order = order[rows[order].argsort(stable=True)]
-    rows,cols,d = rows[order],cols[order],d[order]
-    rank = torch.arange(len(rows), device=rows.device) - torch.searchsorted(rows, rows)
-    rows,cols,d,rank = [o[rank<k] for o in (rows,cols,d,rank)]
-    D,I = s.new_full((len(q),k), torch.inf),rows.new_full((len(q),k), -1)
-    D[rows,rank],I[rows,rank] = d,cols
+# %% ../nbs/04_search.ipynb #ac3bac78
+def _ordered(q, g, rows, cols, k, metric):
+    "`[n,k]` distances and gallery rows of the nearest of all candidates; `rows` ascending, `cols` ascending for each query"
+    n = len(q)
+    D,I = torch.full((n,k), torch.inf, dtype=torch.float64, device=q.device),torch.full((n,k), -1, device=q.device)
+    if not len(rows): return D,I
+    used,at = cols.unique(return_inverse=True)
+    d,e = _double(q.double(), g[used.to(g.device)].to(q.device).double(), rows, at, metric)
+    d,e,cols = _lines(d, rows, n, torch.inf),_lines(e, rows, n, 0.),_lines(cols, rows, n, -1)
+    doubt = _doubtful(d, e, k) | (d<1e6*e)
+    if metric=='cosine': d = d.clamp(0, 2)
+    elif metric=='euclidean': d = d.clamp(min=0).sqrt()
+    r,c = doubt.nonzero(as_tuple=True)
+    if len(r): d[r,c] = exact_distances(q, g.to(q.device) if q.is_cuda else g, r, cols[r,c], metric)
+    d,order = d.sort(dim=1, stable=True)
+    found = min(k, d.shape[1])
+    D[:,:found],I[:,:found] = d[:,:k],cols.gather(1, order)[:,:k]
     return D,I
 
-# %% ../nbs/04_search.ipynb #d40885bc
-distance_metrics = ('cosine','euclidean','ip')
+# %% ../nbs/04_search.ipynb #7cb627f3
+class _Part:
+    "A part of the gallery on the device, cut into tiles"
+    def __init__(self, x, start, tile, metric):
+        self.x,self.start,self.metric = x,start,metric
+        self.tiles = _Lazy(len(range(0, len(x), tile)), lambda i: Rows(x[i*tile:(i+1)*tile], metric, start=start+i*tile))
 
-def _forbidden(exclude, qs, gs):
-    "(query, gallery) row numbers within a chunk that may not be returned"
-    if exclude is None: return None
-    e = exclude[qs.start:qs.stop] - gs.start
-    rows,m = ((e>=0) & (e<gs.stop-gs.start)).nonzero(as_tuple=True)
-    return rows,e[rows,m]
+    def __len__(self): return len(self.x)
+    def joined(self, what): return torch.cat([what(o) for o in self.tiles])
 
-# %% ../nbs/04_search.ipynb #fd22943e
-def knn(
-    query, # `[Q,D]` embeddings
-    gallery, # `[N,D]` embeddings
-    k:int, # Neighbours of each query, at most N
-    metric='cosine', # cosine, euclidean or ip (inner product)
-    exclude=None, # `[Q]` or `[Q,m]` gallery rows that a query may not find, e.g. itself; -1 for none
-    device=None, # Default: the fastest there is
-    chunk=(512,16384), # Queries and gallery items that meet at a time; bounds the memory, never changes the result
-    progress=False, # Show a bar?
-) -> Neighbours: # `[Q,k]` float64 distances and rows, on the CPU
-    "The `k` nearest gallery items of each query, exact, ties in gallery order; raises `ValueError` for what cannot be searched"
+class _Lazy:
+    "A list whose items are made when they are first asked for: what is measured then is still in the cache"
+    def __init__(self, n, make): self.items,self.make = [None]*n,make
+    def __iter__(self):
+        for i,o in enumerate(self.items):
+            if o is None: self.items[i] = self.make(i)
+            yield self.items[i]
+
+# %% ../nbs/04_search.ipynb #e6621066
+def _floats(x, device):
+    "`x` on the device, as numbers that hold it exactly"
+    x = x.to(device, non_blocking=True)
+    return x if x.dtype in (torch.float32,torch.float64) else x.float() if x.dtype in (torch.float16,torch.bfloat16) else x.double()
+
+def _parts(gallery, size, tile, metric, device):
+    "The parts of the gallery; each is read while the one before is searched"
+    spans = [slice(i, i+size) for i in range(0, len(gallery), size)]
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(_floats, gallery[spans[0]], device)
+        for i,s in enumerate(spans):
+            x = coming.result()
+            if i+1<len(spans): coming = pool.submit(_floats, gallery[spans[i+1]], device)
+            yield _Part(x, s.start, tile, metric)
+
+# %% ../nbs/04_search.ipynb #6dd11d1c
+def _thin(q, part, rows, cols, k):
+    "The (rows, cols) of those candidates that a float32 product leaves"
+    if not (q.usual and all(o.usual for o in part.tiles)): return rows,cols
+    a,loose = q.rounded('float32'),slack(q.x.shape[1], torch.float32)
+    scale,size = (part.joined(lambda o: getattr(o.rounded('float32'), name)) for name in ('scale','size'))
+    s,e = pair_products(q.x, part.x, rows, cols)*a.scale[rows]*scale[cols],loose*a.size[rows]*size[cols]
+    if part.metric=='euclidean':
+        half = part.joined(lambda o: o.half('float32'))[cols]
+        s,e = s-half,e+loose*half
+    low = _lines(s-e, rows, len(q), -torch.inf)
+    keep = s+e >= low.topk(min(k, low.shape[1]), dim=1).values[:,-1][rows]
+    return rows[keep],cols[keep]
+
+# %% ../nbs/04_search.ipynb #3c2d2f52
+def _ordered_in_blocks(q, part, rows, cols, k):
+    "`_ordered` for some queries at a time"
+    n,most = len(q),int(torch.bincount(rows, minlength=1).max())
+    step = max(1, 2**20//max(most, q.x.shape[1]//16, 1))
+    out = []
+    for start in range(0, n, step):
+        lo,hi = torch.searchsorted(rows, torch.tensor([start,start+step], device=rows.device)).tolist()
+        r,c = rows[lo:hi]-start,cols[lo:hi]
+        out.append(_ordered(q.x[start:start+step], part.x, r, c, k, part.metric))
+    return [torch.cat(o) for o in zip(*out)]
+
+# %% ../nbs/04_search.ipynb #7e5f1ce4
+def _limit(kernel, n, k):
+    "Candidates at which a finer kernel is cheaper; a pair costs about 60 places of an 8-bit product, found by measuring"
+    return None if kernel=='float64' else 3*k + n//(8 if kernel=='float32' else 64)
+
+def _search(q, part, k, ladder, exclude):
+    "`[n,k]` distances and rows of the nearest in a part of the gallery, and how many queries were given up by each kernel"
+    n,group = len(q),next(o for o in (16,4,1) if o==1 or len(part)>=4*o*k)
+    D,I = torch.full((n,k), torch.inf, dtype=torch.float64, device=q.x.device),torch.full((n,k), -1, device=q.x.device)
+    left,given_up = torch.arange(n, device=q.x.device),[]
+    for kernel in ladder:
+        some = q if len(left)==n else q[left]
+        rows,cols,again = screen(some, part.tiles, k, kernel, exclude if exclude is None or len(left)==n else exclude[left.cpu()], _limit(kernel, len(part), k), group)
+        cols = cols-part.start
+        if len(rows) > len(some)*(1.5*k+8): rows,cols = _thin(some, part, rows, cols, k)
+        D[left],I[left] = _ordered_in_blocks(some, part, rows, cols, k)
+        left = left[again]
+        given_up.append(len(left))
+        if not len(left): break
+    return D,torch.where(I<0, -1, I+part.start),given_up
+
+# %% ../nbs/04_search.ipynb #612340d6
+def _merged(q, gallery, old, new, k, metric):
+    "`[n,k]` distances and rows of the nearest among those of two parts"
+    both = torch.cat([old, new], 1).sort(dim=1).values
+    rows,at = (both>=0).nonzero(as_tuple=True)
+    used,cols = both[rows,at].unique(return_inverse=True)
+    D,I = _ordered(q.x, _floats(gallery[used.cpu()], q.x.device), rows, cols, k, metric)
+    return D,F.pad(used, (0,1), value=-1)[I] # -1 stays -1
+
+# %% ../nbs/04_search.ipynb #10376b0f
+def _sizes(n_query, dim, device):
+    "Queries at a time, items of a tile, items of a part of the gallery"
+    free = free_memory(device)
+    rows,tile = (4096,65536) if device.type=='cuda' else (512, 8192 if n_query>=64 else 2048)
+    while rows>16 and rows*tile*16 > free//4: rows,tile = rows//2,tile//2
+    return rows,tile,max(tile, free//4//(16*dim))
+
+def _check(x, what):
+    "`x` as a tensor; raises `ValueError` unless it is a matrix"
+    x = torch.as_tensor(x)
+    if x.ndim!=2 or 0 in x.shape: raise ValueError(f"The {what} has the shape {tuple(x.shape)}; expected a matrix of one embedding a row, not empty.")
+    return x
+
+# %% ../nbs/04_search.ipynb #56ae1855
+def _checked(query, gallery, k, metric, exclude):
+    "The arguments as tensors and masks; raises `ValueError` for what cannot be searched"
     if metric not in distance_metrics: raise ValueError(f"Unknown metric {metric!r}.{nearest_names(metric, distance_metrics)} Expected one of {', '.join(distance_metrics)}.")
-    query,gallery = _check(query, 'query'),_check(gallery, 'gallery')
+    query,gallery,exclude = _check(query, 'query'),_check(gallery, 'gallery'),as_exclude(exclude)
     (Q,dim),(N,width) = query.shape,gallery.shape
     if dim!=width: raise ValueError(f"Queries are {dim} wide and the gallery {width}: both have to come from the same embedder.")
     if not 1<=k<=N: raise ValueError(f"k={k} neighbours cannot be taken from a gallery of {N} items: choose k between 1 and {N}.")
-    if exclude is not None:
-        exclude = torch.as_tensor(exclude)
-        if exclude.ndim==1: exclude = exclude[:,None]
-        if not exclude.numel(): exclude = torch.full((Q,1), -1) # nothing to leave out
-        if len(exclude)!=Q or exclude.max()>=N: raise ValueError(f"exclude has the shape {tuple(exclude.shape)} and names row {int(exclude.max())}; "
-                                                                 f"expected one line for each of the {Q} queries and rows below {N}.")
+    if exclude is not None: exclude.check(Q, N)
+    return query,gallery,exclude
+
+# %% ../nbs/04_search.ipynb #61a0d29e
+distance_metrics = ('cosine','euclidean','ip')
+
+def knn(
+    query, # `[Q,D]` embeddings
+    gallery, # `[N,D]` embeddings, also memory-mapped
+    k:int, # Neighbours of each query, at most N
+    metric='cosine', # cosine, euclidean or ip (inner product)
+    exclude=None, # What a query may not find: gallery rows `[Q]` or `[Q,m]`, e.g. itself, -1 for none; or an `Exclude`
+    device=None, # Default: the fastest there is
+    chunk=None, # (queries, gallery items) that meet at a time; default: as many as fit; never changes the result
+    progress=False, # Show a bar?
+) -> Neighbours: # `[Q,k]` float64 distances and rows, on the CPU
+    "The `k` nearest gallery items of each query, exact, ties in gallery order; raises `ValueError` for what cannot be searched"
+    query,gallery,exclude = _checked(query, gallery, k, metric, exclude)
+    (Q,dim),N = query.shape,len(gallery)
     device = get_device(device)
     if device.type=='mps': device = torch.device('cpu') # no double precision there
-    D,I = torch.full((Q,k), torch.inf, dtype=torch.float64),torch.full((Q,k), -1)
-    spans = lambda n,size: [slice(i, min(i+size, n)) for i in range(0, n, size)]
-    for gs in progress_bar(spans(N, chunk[1]), leave=False) if progress else spans(N, chunk[1]):
-        g = _prepare(gallery[gs], metric, device)
-        for qs in spans(Q, chunk[0]):
-            d,i = _nearest(_prepare(query[qs], metric, device), g, k, metric, _forbidden(exclude, qs, gs))
-            i = torch.where(i<0, -1, i+gs.start)
-            both,rows = torch.cat([D[qs], d.cpu()], 1),torch.cat([I[qs], i.cpu()], 1)
-            order = both.argsort(dim=1, stable=True)[:,:k]
-            D[qs],I[qs] = both.gather(1, order),rows.gather(1, order)
-    return Neighbours(D, I, metric, exclude)
+    rows,tile,size = _sizes(Q, dim, device)
+    if chunk is not None: rows,size,tile = chunk[0],chunk[1],min(tile, chunk[1])
+    ladder = (*kernels(dim, device, Q*N*dim),'float64')
+    D,I,redone = torch.full((Q,k), torch.inf, dtype=torch.float64),torch.full((Q,k), -1),0
+    blocks = [slice(i, min(i+rows, Q)) for i in range(0, Q, rows)]
+    work = ((part,qs) for part in _parts(gallery, size, tile, metric, device) for qs in blocks)
+    for part,qs in progress_bar(work, total=len(blocks)*-(-N//size), leave=False) if progress else work:
+        q = Rows(_floats(query[qs], device), metric, 'query', qs.start)
+        d,i,given_up = _search(q, part, k, ladder, None if exclude is None else exclude[qs])
+        if part.start: d,i = _merged(q, gallery, I[qs].to(device), i, k, metric)
+        D[qs],I[qs] = d.cpu(),i.cpu()
+        redone += given_up[0]
+        if len(ladder)>2 and 2*given_up[0]>len(q): ladder = ladder[1:] # here the next kernel is the better first one
+    return Neighbours(D, I, metric, exclude, redone/(Q*-(-N//size)))
