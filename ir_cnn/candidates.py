@@ -47,13 +47,14 @@ def _refuse_non_finite(x, what, start):
     bad = (~x.isfinite().all(1)).nonzero()
     if len(bad): raise ValueError(f"The {what} row {start+int(bad[0])} holds NaN or infinity: leave such embeddings out before searching.")
 
-# %% ../nbs/03e_candidates.ipynb #2b2884d9
+# %% ../nbs/03e_candidates.ipynb #1b536c7a
 @patch
 def rounded(self:Rows,
     kernel:str, # int8, bfloat16, float32 or float64
 ) -> Rounded: # None when the kernel cannot take these rows
     "The rows as the kernel multiplies them, in units of the score"
     if kernel!='float64' and not self.usual: return None
+    if kernel=='int8' and self.x.shape[1] > 2**31//127**2: return None # the sum could leave 32 bits
     if kernel not in self._rounded:
         length = self.length(kernel)
         unit = torch.where(length>0, 1/length, 0) if self.metric=='cosine' else torch.ones_like(length)
@@ -96,7 +97,7 @@ def score_tile(
     s = s.view(n,group,groups)
     return Tile(s, s.amax(1), e, group)
 
-# %% ../nbs/03e_candidates.ipynb #afb23537
+# %% ../nbs/03e_candidates.ipynb #53bbaa0d
 def _reaching(t, threshold, open_):
     "(queries, positions in the tile, upper ends) of the items of a tile that reach the thresholds `[n,1]` of the queries `[n]` still open"
     q,b = ((t.tops+t.bound>=threshold) & (t.tops>-torch.inf) & open_[:,None]).nonzero(as_tuple=True)
@@ -125,6 +126,7 @@ def screen(
         rows,cols,up = _reaching(t, threshold, open_)
         count += torch.bincount(rows, minlength=n)
         if limit is not None: open_ = count<=limit
+        if not open_.any(): return *(count[:0],)*2,~open_
         found.append((rows,cols+g.start,up))
     rows,cols,up = (torch.cat(o) for o in zip(*found))
     keep = (up>=threshold[rows,0]) & open_[rows]

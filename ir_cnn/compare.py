@@ -94,7 +94,7 @@ def compare_logs(
     (a,at),(b,bt) = _opened(old),_opened(new)
     return _compare(a, b, key_columns, score, (at,bt), n)
 
-# %% ../nbs/07a_compare.ipynb #571cddd4
+# %% ../nbs/07a_compare.ipynb #affc65c8
 def _where(frame, want, path):
     "The rows with these values; raises `ValueError` when there are none"
     for o in want:
@@ -111,6 +111,8 @@ def compare_rows(
     n=10_000, # As in `compare_logs`
 ) -> pd.DataFrame: # As from `compare_logs`, without the columns named in `old` and `new`
     "The figures of two groups of rows of one log; rows are paired by the other columns of the key. Raises `ValueError` when no row is meant, or several are"
+    if not (isinstance(old, dict) and isinstance(new, dict)): raise ValueError(f"The rows to compare are {old!r} and {new!r}; expected columns with values, e.g. dict(recipe='') and dict(recipe='dba_aqe').")
+    old,new = ({k:'' if (k,v)==('recipe','plain') else v for k,v in o.items()} for o in (old,new))
     frame,_ = _opened(path)
     on = [o for o in key_columns if o not in {*old, *new}]
     return _compare(_where(frame, old, path), _where(frame, new, path), on, score, (path,path), n)

@@ -195,7 +195,7 @@ def reserve_space(path):
             if hasattr(os, 'posix_fallocate'): os.posix_fallocate(f.fileno(), 0, max(1, os.path.getsize(path)))
     except OSError as e: raise OSError(f"Cannot write {str(path)!r} ({e.strerror}): is there room on the disk?") from e
 
-# %% ../nbs/00_core.ipynb #a7a3d700
+# %% ../nbs/00_core.ipynb #abb96acd
 def _feed(h, o):
     "Add `o` to the hash, with its type, so that 1, '1' and [1] differ"
     if isinstance(o, torch.Tensor):
@@ -208,7 +208,7 @@ def _feed(h, o):
     elif isinstance(o, (list,tuple)):
         h.update(f'list{len(o)}'.encode())
         for v in o: _feed(h, v)
-    elif o is None or isinstance(o, (str,int,float)): h.update(f'{type(o).__name__}:{o}\0'.encode())
+    elif o is None or isinstance(o, (str,int,float)): h.update(f'{type(o).__name__}:{o}\0'.encode('utf-8', 'surrogatepass')) # file names may hold bytes that are no text
     else: raise TypeError(f"Cannot make a key of {type(o).__name__}: expected tensors, text, numbers, lists and dictionaries of them.")
 
 # %% ../nbs/00_core.ipynb #9dca9de7

@@ -28,7 +28,13 @@ def two_prod(a, b):
     (ah,al),(bh,bl) = _halves(a),_halves(b)
     return p,((ah*bh-p) + ah*bl + al*bh) + al*bl
 
-# %% ../nbs/03d_exact.ipynb #4efd8e11
+# %% ../nbs/03d_exact.ipynb #21cc183a
+def _over(a, b):
+    "The quotient of two pairs"
+    q = a[0]/b[0]
+    p,e = two_prod(q, b[0])
+    return two_sum(q, ((a[0]-p) - e + a[1] - q*b[1])/b[0])
+
 def _add(a, b):
     "The sum of two pairs"
     s,e = two_sum(a[0], b[0])
@@ -47,15 +53,14 @@ def _total(a):
         a = _add([o[:,:n] for o in a], [o[:,n:] for o in a])
     return [o[:,0] for o in a]
 
-# %% ../nbs/03d_exact.ipynb #406ed13d
+# %% ../nbs/03d_exact.ipynb #2f9f678b
 def _cosine(q, g):
     "`[P]` one minus the cosine of each pair of rows"
     qq,gg,qg = (_total(two_prod(a, b)) for a,b in ((q,q), (g,g), (q,g)))
     both,square = _times(qq, gg),_times(qg, qg)
-    rest = _add(both, [-o for o in square])
-    c2 = (square[0]/both[0]).clamp(max=1).sqrt()
-    d = torch.where(qg[0]>0, (rest[0]+rest[1]).clamp(min=0)/both[0]/(1+c2), 1+c2)
-    return torch.where((qq[0]==0) | (gg[0]==0), 1, d)
+    c,rest = _over(square, both)[0].clamp(max=1).sqrt(),_over(_add(both, [-o for o in square]), both)[0]
+    rest = torch.where(rest<2.**-98, 0, rest) # what is smaller, these numbers cannot tell from nothing
+    return torch.where((qq[0]==0) | (gg[0]==0), 1, torch.where(qg[0]>0, rest/(1+c), 1+c))
 
 def _euclidean(q, g):
     "`[P]` the distance of each pair of rows"

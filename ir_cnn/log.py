@@ -22,9 +22,10 @@ from openpyxl.utils import get_column_letter
 from . import __version__
 from .core import *
 
-# %% ../nbs/07_log.ipynb #44effdf2
+# %% ../nbs/07_log.ipynb #fff54342
 key_columns = ['dataset','model','training','weights','protocol','metric','recipe']
-_size = ['gallery','query','features','seconds']
+_size = ['gallery','query','lone','features','seconds']
+_origin = 'made from' # a column that says what the scores were computed from, where a run knows it
 _needed = key_columns[:-1] # tables of earlier versions have no recipe
 
 def _missing(v): return pd.api.types.is_scalar(v) and pd.isna(v)
@@ -34,7 +35,7 @@ def _cell(v):
     if getattr(v, 'ndim', None)==0: v = v.item()
     if _missing(v): return None
     if isinstance(v, (int,float,date)) and str(v) not in ('inf','-inf') and not getattr(v, 'tzinfo', None): return v
-    return ILLEGAL_CHARACTERS_RE.sub('', str(v))
+    return ILLEGAL_CHARACTERS_RE.sub('', str(v)).encode('utf-8', 'replace').decode() # file names may hold bytes that are no text
 
 # %% ../nbs/07_log.ipynb #fa67ac34
 def _keys(frame, key):
@@ -173,11 +174,13 @@ def _check_file(file):
         raise ValueError(f"The file {str(file)!r} holds something that this library did not write (no columns {', '.join(_needed)}) and would be overwritten: "
                          "move it away, or choose another name for the workbook.")
 
-# %% ../nbs/07_log.ipynb #25dc4e06
+# %% ../nbs/07_log.ipynb #e2c0b85a
 def _check_files(path):
     "Raises `OSError` or `ValueError` when one of the three files cannot be written"
     if path.suffix!='.xlsx': raise ValueError(f"The workbook {str(path)!r} has the ending {path.suffix!r}; expected .xlsx.")
     check_folder(path.parent)
+    folder = path.with_name(f'{path.stem}_queries')
+    if folder.exists() and not folder.is_dir(): raise ValueError(f"The file {str(folder)!r} stands where the scores of queries belong: move it away, or choose another workbook.")
     for ending in ('.xlsx','.csv','.md'): _check_file(path.with_suffix(ending))
 
 def _open_book(path):
@@ -188,6 +191,8 @@ def _open_book(path):
         return book
     with _reading(path): book = openpyxl.load_workbook(path)
     for o in _own_key:
+        merged = str(book[o].merged_cells).split() if o in book.sheetnames else []
+        if merged: raise ValueError(f"In the workbook {str(path)!r} the cells {merged[0]} of the sheet {o!r} are merged: unmerge them, so that every row of results has its own cells.")
         if o=='results' or o in book.sheetnames:
             _check_header(path, o, [c.value for c in book[o][1]] if o in book.sheetnames else [], book.sheetnames)
     return book
@@ -199,11 +204,12 @@ def check_workbook(
     _check_files(Path(path))
     _open_book(Path(path))
 
-# %% ../nbs/07_log.ipynb #6b5fda3b
+# %% ../nbs/07_log.ipynb #dc38be12
 def _renewed(old, new):
     "The row `new`, with the scores that only the row `old` has when both belong together"
     scores = score_columns(pd.DataFrame(columns=list(old)), bounds=True)
-    same = all(o in old and o in new and old[o]==new[o] for o in _size)
+    told = [o for o in (*_size, _origin) if not _missing(old.get(o))]
+    same = bool(told) and all(o in new and old[o]==new[o] for o in told)
     theirs = [o for o in old if o not in scores and not o.startswith('published ')]
     return {o:old[o] for o in theirs + (scores if same else [])} | new
 
@@ -378,12 +384,19 @@ def dataframes_to_excel(
         with atomic_write(path.with_suffix('.md')) as tmp: tmp.write_text(_markdown(frame), encoding='utf-8')
     return frame
 
-# %% ../nbs/07_log.ipynb #479576d5
+# %% ../nbs/07_log.ipynb #99c63fd8
 def _query_file(path, row):
     "Where the scores of the queries of a row are kept"
     key,path = row_key(row),Path(path)
     name = f"{safe_name(key['dataset'])}_{safe_name(key['model'])}"[:60]
     return path.with_name(f'{path.stem}_queries')/f"{name}-{digest(list(key.values()))[:12]}.csv"
+
+def _with_kept(text, path, row):
+    "The scores of queries with those columns that an earlier run kept, when the column `made from` says that both belong together"
+    try: kept = read_query_scores(path, row)
+    except ValueError: return text # damaged: it is written anew
+    if _origin not in text or _origin not in kept or list(kept['query'])!=list(text['query']) or set(kept[_origin])!=set(text[_origin]): return text
+    return text.assign(**{o:kept[o].to_numpy() for o in kept if o not in text})
 
 def save_query_scores(
     path, # The workbook
@@ -396,10 +409,11 @@ def save_query_scores(
     twice = text['query'][text['query'].duplicated()]
     if len(twice): raise ValueError(f"Two queries are called {twice.iloc[0]!r}: give each its own name.")
     file = _query_file(path, row)
+    text = _with_kept(text, path, row)
     with atomic_write(file) as tmp: text.rename(columns=_plain).map(_plain).to_csv(tmp, index=False, encoding='utf-8', quoting=csv.QUOTE_NONNUMERIC)
     return file
 
-# %% ../nbs/07_log.ipynb #27e77160
+# %% ../nbs/07_log.ipynb #1d7400b6
 def read_query_scores(
     path, # The workbook
     row, # The row of results
@@ -410,6 +424,6 @@ def read_query_scores(
     try:
         frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding='utf-8').rename(columns=_unguarded)
         as_number = lambda v: float(v or 'nan')
-        return frame.assign(**{o:frame[o].map(_unguarded if o in ('query','label') else as_number) for o in frame.columns.union(['query'])})
+        return frame.assign(**{o:frame[o].map(_unguarded if o in ('query','label',_origin) else as_number) for o in frame.columns.union(['query'])})
     except (KeyError, ValueError) as e:
         raise ValueError(f"The scores of queries in {str(file)!r} cannot be read ({reason(e)}): delete the file, and run again.") from e

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['label_codes', 'Exclude', 'as_exclude', 'rare']
 
-# %% ../nbs/03a_masks.ipynb #cf1fa8b1
-import pandas as pd, torch
+# %% ../nbs/03a_masks.ipynb #91178b05
+import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 
-# %% ../nbs/03a_masks.ipynb #04bb804a
+# %% ../nbs/03a_masks.ipynb #7c5d9afc
 def label_codes(
     query_labels, # `[Q]` integers or strings
     gallery_labels, # `[N]` integers or strings
@@ -20,28 +20,32 @@ def label_codes(
         if o.dtype.kind=='f': raise ValueError(f"Labels are of type {o.dtype}; expected integers or strings, since rounding makes different classes equal.")
     kinds = ['number' if o.dtype.kind in 'iub' else 'text' for o in (ql,gl)]
     if kinds[0]!=kinds[1]: raise ValueError(f"Query labels are of type {ql.dtype} and gallery labels of type {gl.dtype}; expected the same.")
+    if np.result_type(ql, gl).kind=='f': ql,gl = ql.astype(object),gl.astype(object) # signed and unsigned ones have no common integers
     codes = torch.from_numpy(pd.factorize(pd.concat([pd.Series(ql), pd.Series(gl)]))[0])
     if len(codes) and codes.min()<0: raise ValueError(f"Label {int(codes.argmin())} of queries and gallery is missing: give every image a label, or leave it out.")
     return codes[:len(ql)],codes[len(ql):]
 
-# %% ../nbs/03a_masks.ipynb #c793f5a0
+# %% ../nbs/03a_masks.ipynb #d3d3c304
 class Exclude:
     "The gallery items that each query may not find; raises `ValueError` for parts that do not fit together"
     def __init__(self,
         rows=None, # `[Q]` or `[Q,m]` gallery rows, e.g. the query itself; -1 for none
-        groups=None, # ids of the queries `[Q]` and of the gallery `[N]`: a query may not find its own group; negative or '' belongs to none
+        groups=None, # ids of the queries `[Q]` and of the gallery `[N]`: a query may not find its own group; negative, '' or None belongs to none
         gallery=None, # `[N]` booleans: items that no query may find, see `rare`
     ):
         self.rows,self.gallery = None if rows is None else _rows(rows),None if gallery is None else torch.as_tensor(gallery).bool()
+        if self.gallery is not None and self.gallery.ndim!=1: raise ValueError(f"The marks of the gallery have the shape {tuple(self.gallery.shape)}; expected one for each gallery item.")
+        if groups is not None and len(groups)!=2: raise ValueError(f"There are {len(groups)} lists of group ids; expected two, of the queries and of the gallery.")
         self.groups = None if groups is None else _group_codes(*groups)
 
-# %% ../nbs/03a_masks.ipynb #214e3c2a
+# %% ../nbs/03a_masks.ipynb #9f31faff
 def _rows(rows):
     "`[Q,m]` row numbers, each once in a line, the others -1"
-    rows = torch.as_tensor(rows)
+    try: rows = torch.as_tensor(rows)
+    except (TypeError, ValueError, RuntimeError) as e: raise ValueError(f"The rows to exclude are no table of numbers ({e}); expected one line of whole numbers for each query.") from e
     if not rows.numel(): rows = rows.long() # an empty list has no type of its own
     if rows.ndim==1: rows = rows[:,None]
-    if rows.ndim!=2 or rows.is_floating_point(): raise ValueError(f"The rows to exclude are {rows.dtype} of the shape {tuple(rows.shape)}; expected whole numbers, one line for each query.")
+    if rows.ndim!=2 or rows.is_floating_point() or rows.dtype==torch.bool: raise ValueError(f"The rows to exclude are {rows.dtype} of the shape {tuple(rows.shape)}; expected whole numbers, one line for each query.")
     rows = rows.long().clamp(min=-1).sort(dim=1).values
     again = rows[:,1:]==rows[:,:-1]
     rows[:,1:][again] = -1
@@ -49,8 +53,10 @@ def _rows(rows):
 
 def _group_codes(query_ids, gallery_ids):
     "Group ids as integers that are equal where the ids are; -1 and -2, which are not equal, for no group"
-    none = [torch.tensor([o=='' if isinstance(o, str) else o<0 for o in (ids.tolist() if hasattr(ids, 'tolist') else ids)], dtype=torch.bool) for ids in (query_ids, gallery_ids)]
-    q,g = label_codes(query_ids, gallery_ids)
+    ids = [o.tolist() if hasattr(o, 'tolist') else list(o) for o in (query_ids, gallery_ids)]
+    none = [torch.tensor([o is None or o=='' or (not isinstance(o, str) and o<0) for o in side], dtype=torch.bool) for side in ids]
+    filled = next((o for side in ids for o in side if o is not None), 0)
+    q,g = label_codes(*[[filled if o is None else o for o in side] for side in ids])
     return q.masked_fill(none[0], -1),g.masked_fill(none[1], -2)
 
 # %% ../nbs/03a_masks.ipynb #59ee8ded

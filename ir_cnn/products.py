@@ -6,8 +6,8 @@
 __all__ = ['Rounded', 'round_rows', 'matmul_precision', 'product', 'slack', 'error_bound', 'kernels', 'pair_products', 'row_sum',
            'free_memory']
 
-# %% ../nbs/03c_products.ipynb #31231498
-import time, warnings
+# %% ../nbs/03c_products.ipynb #b23c8669
+import threading, time, warnings
 from collections import namedtuple
 from contextlib import contextmanager
 from functools import lru_cache
@@ -39,23 +39,36 @@ def round_rows(
     residual = residual*unit
     return Rounded(numbers, scale*unit, residual, size+residual)
 
-# %% ../nbs/03c_products.ipynb #5baeacc0
+# %% ../nbs/03c_products.ipynb #1bb72c7e
 @contextmanager
 def matmul_precision(
     setting:str, # highest or medium, see `torch.set_float32_matmul_precision`
 ):
     "Inside, float32 products are computed under this setting; afterwards under the one before"
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(setting)
-    try: yield
-    finally: torch.set_float32_matmul_precision(before)
+    with _one_at_a_time:
+        try: before = torch.get_float32_matmul_precision()
+        except RuntimeError: # set in torch's newer way, which it does not mix with this one
+            old = [o.fp32_precision for o in (torch.backends.mkldnn.matmul,torch.backends.cuda.matmul)]
+            _set_newer(['ieee','ieee'] if setting=='highest' else ['bf16','tf32'])
+            try: yield
+            finally: _set_newer(old)
+            return
+        torch.set_float32_matmul_precision(setting)
+        try: yield
+        finally: torch.set_float32_matmul_precision(before)
 
-# %% ../nbs/03c_products.ipynb #70e326b8
+_one_at_a_time = threading.RLock() # the setting is that of the whole process
+
+def _set_newer(values):
+    for o,v in zip((torch.backends.mkldnn.matmul,torch.backends.cuda.matmul), values): o.fp32_precision = v
+
+# %% ../nbs/03c_products.ipynb #b51c8978
 def _raw(a, b, kernel):
     "`[n,m]` `a @ b.T`: integers for int8, else floats"
     if kernel=='int8': return torch._int_mm(a, b.T)
-    if kernel=='bfloat16' and a.is_cuda: return torch.mm(a.bfloat16(), b.bfloat16().T, out_dtype=torch.float32)
-    with matmul_precision('medium' if kernel=='bfloat16' else 'highest'): return a@b.T
+    with torch.autocast(a.device.type, enabled=False): # which would round behind our back
+        if kernel=='bfloat16' and a.is_cuda: return torch.mm(a.bfloat16(), b.bfloat16().T, out_dtype=torch.float32)
+        with matmul_precision('medium' if kernel=='bfloat16' else 'highest'): return a@b.T
 
 def product(
     a:Rounded, # `[n,D]` queries
@@ -84,14 +97,14 @@ def error_bound(
     "How far the scores of each query with the items of each group can be wrong"
     return torch.outer(a.size, residual + slack*size).addr_(a.residual, size)
 
-# %% ../nbs/03c_products.ipynb #547d4648
+# %% ../nbs/03c_products.ipynb #8dabda36
 def _trial(kernel, dim, device):
     "Seconds of a small product, or infinity where this kernel is missing or wrong"
-    x = torch.ones(4096, dim, device=device)
-    r = Rounded(x.mul(127).to(torch.int8) if kernel=='int8' else x, *[torch.ones(4096, device=device)]*3)
-    q,times = Rounded(*[o[:512] for o in r]),[]
+    x = torch.ones(2048, dim, device=device)
+    r = Rounded(x.mul(127).to(torch.int8) if kernel=='int8' else x, *[torch.ones(2048, device=device)]*3)
+    q,times = Rounded(*[o[:256] for o in r]),[]
     try:
-        for _ in range(3):
+        for _ in range(5):
             start = time.perf_counter()
             s = product(q, r, kernel)
             one = s[-1,-1].item() # waits for the device
@@ -103,7 +116,7 @@ def _trial(kernel, dim, device):
 def _kernels(dim, device, threads):
     "Kernels for float32 rows, fastest first; float32 itself is last"
     plain = _trial('float32', dim, device)
-    times = {o:_trial(o, dim, device) for o in ('int8','bfloat16')}
+    times = {o:_trial(o, dim, device) for o in (('int8',) if device.type=='cpu' else ()) + ('bfloat16',)} # that of GPUs takes some shapes only
     return (*sorted((o for o,t in times.items() if t<0.8*plain), key=times.get),'float32')
 
 def kernels(

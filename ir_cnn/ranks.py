@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = ['full_ranks']
 
-# %% ../nbs/04a_ranks.ipynb #e5bc2cff
+# %% ../nbs/04a_ranks.ipynb #48f0c5dc
 import torch
+import torch.nn.functional as F
 from fastprogress.fastprogress import progress_bar
 from .candidates import *
 from .core import get_device
-from .exact import exact_distances
-from .masks import as_exclude, label_codes
+from .masks import label_codes
 from .relevance import RelevantRanks, count_relevant
-from .search import _checked, _floats, _ordered, knn
+from .search import _checked, _floats, _measured, _ordered
 
 # %% ../nbs/04a_ranks.ipynb #8a8ab807
 class _ByLabel:
@@ -28,7 +28,7 @@ class _ByLabel:
         q = torch.arange(len(codes)).repeat_interleave(n)
         return q,self.rows[self.first[codes][q] + torch.arange(len(q)) - (n.cumsum(0)-n)[q]]
 
-# %% ../nbs/04a_ranks.ipynb #7a67a8db
+# %% ../nbs/04a_ranks.ipynb #7a7109b8
 def _distances(q, g, exclude):
     "`[n,m]` distances of a tile, squared for euclidean, and `[n,m]` how far they can be from the truth; infinite for hidden items"
     t = score_tile(q, g, 'float64', exclude=exclude)
@@ -37,50 +37,41 @@ def _distances(q, g, exclude):
     if q.metric=='euclidean': d = d.mul_(2).add_(q.length('float64').square()[:,None])
     return d,t.bound*(2 if q.metric=='euclidean' else 1) + 1e-15*d.abs().nan_to_num(posinf=0)
 
-def _count(d, e, T):
-    "`[n,R+1]` how many of the distances `d` are certainly below the first, second... of the thresholds `T`, and the (query, item, threshold) left open"
-    n,R = T.shape
+def _places(d, e, T):
+    "`[n,m]` the first of the thresholds `T` that each distance is certainly below, and the (query, item) for which that is left open"
     above,below = torch.searchsorted(T, d+e, right=True),torch.searchsorted(T, d-e)
-    starts = torch.arange(n, device=d.device)[:,None]*(R+1)
-    count = torch.bincount((above+starts).flatten(), minlength=n*(R+1)).view(n, R+1).cumsum(1)
-    q,g = ((above>below) & d.isfinite()).nonzero(as_tuple=True)
-    many = (above-below)[q,g]
-    at = torch.arange(len(q), device=d.device).repeat_interleave(many)
-    return count,q[at],g[at],below[q,g][at] + torch.arange(len(at), device=d.device) - (many.cumsum(0)-many)[at]
+    return above,((above>below) & d.isfinite()).nonzero(as_tuple=True)
 
-# %% ../nbs/04a_ranks.ipynb #52ae9eea
-def _nearer(q, g, rows, items, rivals, metric):
-    "`[P]` whether each item stands before its rival, by exact distances and gallery order"
-    a,b = (exact_distances(q, g, rows, o, metric) for o in (items,rivals))
-    return (a<b) | ((a==b) & (items<rivals))
+# %% ../nbs/04a_ranks.ipynb #73c1f6ed
+def _exact_places(d, rows, q, D, I):
+    "`[P]` the first relevant item of query `q` that comes after an item at the exact distance `d` in the gallery row `rows`; `D` and `I` are those of the relevant items, nearest first"
+    low,high = torch.zeros_like(q),torch.full_like(q, D.shape[1])
+    while (low<high).any():
+        mid = ((low+high)//2).clamp(max=D.shape[1]-1)
+        later = (D[q,mid]<d) | ((D[q,mid]==d) & (I[q,mid]<rows))
+        low,high = torch.where((low<high) & later, mid+1, low),torch.where((low<high) & ~later, mid, high)
+    return low
 
-def _block_ranks(query, gallery, rows, cols, metric, exclude, tile):
+# %% ../nbs/04a_ranks.ipynb #e4ff5e6f
+def _block_ranks(q, gallery, rows, cols, exclude, tile):
     "Ranks of the relevant pairs of some queries, ascending for each query; `rows` ascending"
-    q = Rows(query, metric, 'query')
-    _,I = _ordered(query, gallery, rows, cols, int(torch.bincount(rows).max()), metric)
+    D,I = _ordered(q.x, gallery, rows, cols, int(torch.bincount(rows).max()), q.metric)
     r,j = (I>=0).nonzero(as_tuple=True)
-    T = torch.full(I.shape, torch.inf, dtype=torch.float64, device=query.device)
-    T[r,j] = _thresholds(query, gallery, r, I[r,j], metric)
-    before = torch.arange(I.shape[1], device=I.device).expand_as(I).clone() # relevant items that are nearer
+    D[r,j] = _measured(q.x, gallery, r, I[r,j], q.metric)
+    n,R = D.shape
+    T = D.square() if q.metric=='euclidean' else D
+    count = torch.zeros(n*(R+1), dtype=torch.long, device=D.device)
     for start in range(0, len(gallery), tile):
-        g = Rows(gallery[start:start+tile].to(query.device), metric, start=start)
+        g = Rows(_floats(gallery[start:start+tile], D.device), q.metric, start=start)
         d,e = _distances(q, g, exclude)
         inside = (cols>=start) & (cols<start+tile)
-        d[rows[inside],cols[inside]-start] = torch.inf # relevant items are counted already
-        count,qs,gs,js = _count(d, e, T)
-        before += count[:,:-1]
-        if len(qs):
-            yes = _nearer(query, gallery, qs, gs+start, I[qs,js], metric)
-            before.index_put_((qs[yes],js[yes]), torch.ones_like(qs[yes]), accumulate=True)
-    return before[r,j]+1
+        d[rows[inside],cols[inside]-start] = torch.inf # relevant items are counted below
+        place,(qs,gs) = _places(d, e, T)
+        if len(qs): place[qs,gs] = _exact_places(_measured(q.x, g.x, qs, gs, q.metric), gs+start, qs, D, I)
+        count += torch.bincount((place + torch.arange(n, device=D.device)[:,None]*(R+1)).flatten(), minlength=n*(R+1))
+    return (count.view(n, R+1).cumsum(1)[:,:-1] + torch.arange(1, R+1, device=D.device))[r,j]
 
-# %% ../nbs/04a_ranks.ipynb #cc191142
-def _thresholds(q, g, rows, cols, metric):
-    "`[P]` exact distances of the pairs, squared for euclidean"
-    d = exact_distances(q, g, rows, cols, metric)
-    return d.square() if metric=='euclidean' else d
-
-# %% ../nbs/04a_ranks.ipynb #cd894b84
+# %% ../nbs/04a_ranks.ipynb #a2ab7eba
 def full_ranks(
     query, # `[Q,D]` embeddings
     gallery, # `[N,D]` embeddings, also memory-mapped
@@ -93,7 +84,7 @@ def full_ranks(
     progress=False, # Show a bar?
 ) -> RelevantRanks:
     "The ranks of all relevant items of each query in the complete ranking of `knn`, counted, not sorted; raises `ValueError` as `knn` does"
-    query,gallery,exclude = _checked(query, gallery, 1, metric, exclude)
+    query,gallery,exclude = _checked(query, gallery, 1, metric, exclude, chunk)
     device = get_device(device)
     if device.type=='mps': device = torch.device('cpu') # no double precision there
     for what,labels,x in (('query',query_labels,query), ('gallery',gallery_labels,gallery)):
@@ -106,5 +97,6 @@ def full_ranks(
         q,g = by.pairs(ql[s:s+rows])
         some = None if exclude is None else exclude[slice(s, s+rows)]
         if some is not None: q,g = (o[some.allowed(q, g)] for o in (q,g))
-        if len(q): ranks.append(_block_ranks(_floats(query[s:s+rows], device), _floats(gallery, 'cpu') if device.type=='cpu' else gallery, q.to(device), g.to(device), metric, some, chunk[1]).cpu())
-    return RelevantRanks(torch.cat(ranks) if ranks else torch.zeros(0).long(), torch.nn.functional.pad(n_relevant.cumsum(0), (1,0)), n_relevant)
+        x = Rows(_floats(query[s:s+rows], device), metric, 'query', s)
+        if len(q): ranks.append(_block_ranks(x, gallery, q.to(device), g.to(device), some, chunk[1]).cpu())
+    return RelevantRanks(torch.cat(ranks) if ranks else torch.zeros(0).long(), F.pad(n_relevant.cumsum(0), (1,0)), n_relevant)

@@ -58,14 +58,18 @@ def _diffusion(query, gallery, request, graph_k:int=50, query_k:int=10, gamma:fl
     "Diffusion"
     return diffusion(query, gallery, request.k, graph_k, query_k, gamma, alpha, exclude=request.exclude, device=request.device)
 
-# %% ../nbs/05a_recipes.ipynb #6db36f22
+# %% ../nbs/05a_recipes.ipynb #1ddb05a0
 def _number(text, p, step):
     "The number for the parameter `p`; raises `ValueError` for what is none"
     try: v = p.annotation(text)
     except ValueError: v = math.nan
-    if not math.isfinite(v) or (p.annotation is int and v<1):
-        raise ValueError(f"{step}: {p.name} is {text.strip()!r}; expected {'a whole number of at least 1' if p.annotation is int else 'a number'}.")
+    low,high = (1,math.inf) if p.annotation is int else _ranges.get(p.name, (-math.inf,math.inf))
+    if not math.isfinite(v) or not low<=v<=high:
+        raise ValueError(f"{step}: {p.name} is {text.strip()!r}; expected {'a whole number of at least 1' if p.annotation is int else 'a number'}"
+                         + (f' from {low} to {high}' if math.isfinite(high) else ' of at least 0' if low==0 else '') + '.')
     return v
+
+_ranges = dict(power=(0,math.inf), alpha=(0,math.inf), gamma=(0,math.inf), share=(0,1)) # whole numbers count something
 
 # %% ../nbs/05a_recipes.ipynb #d68cb751
 def _read_step(text):
@@ -78,7 +82,7 @@ def _read_step(text):
     if len(given)>len(numbers): raise ValueError(f"{text.strip()}: {len(given)} numbers are too many; expected at most {len(numbers)}: {', '.join(o.name for o in numbers)}.")
     return name,tuple(_number(given[i], p, text.strip()) if i<len(given) else p.annotation(p.default) for i,p in enumerate(numbers))
 
-# %% ../nbs/05a_recipes.ipynb #d77c83b3
+# %% ../nbs/05a_recipes.ipynb #a98528cc
 class Recipe:
     "Steps between embeddings and neighbours; `Recipe('dba(3)+aqe(3)')(query, gallery, k)`"
     def __init__(self,
@@ -104,6 +108,7 @@ class Recipe:
     def __call__(self, query, gallery, k, metric='cosine', exclude=None, fit_on=None, device=None):
         "The neighbours that the steps lead to"
         query,gallery = self.embeddings(query, gallery, k, metric, exclude, fit_on, device)
+        if self.ranks_anew and metric!='cosine': raise ValueError(f"Recipe {self.name!r} ranks by neighbours that are found by cosine, so metric={metric!r} would change nothing: leave it out.")
         if not self.ranks_anew: return knn(query, gallery, k, metric, exclude=exclude, device=device)
         step,numbers = self.steps[-1]
         return boosters[step](query, gallery, SimpleNamespace(k=k, metric=metric, exclude=exclude, device=device), *numbers)

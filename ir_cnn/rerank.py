@@ -349,7 +349,7 @@ def _solve(s, y, alpha, tol=1e-10, limit=1000):
         p = r+rr/old*p
     return f
 
-# %% ../nbs/05_rerank.ipynb #8a151cc5
+# %% ../nbs/05_rerank.ipynb #c75f82a6
 def diffusion(
     query, # `[Q,D]` embeddings
     gallery, # `[N,D]` embeddings
@@ -371,6 +371,7 @@ def diffusion(
     s,D = _graph(gallery, graph_k, gamma, device),first.distances.double()
     for d,i in zip(D[:,:pool], first.indices[:,:pool]):
         n = int((i>=0).sum())
+        if not n: continue # everything is excluded
         y = (1-d[:n]).clamp(min=0).numpy()**gamma
         y[query_k:] = 0
         f = torch.from_numpy(_solve(s[i[:n].numpy()][:,i[:n].numpy()], y, alpha))

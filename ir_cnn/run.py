@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['training_types', 'origin_datasets', 'run', 'ir_cnn_run']
 
-# %% ../nbs/14_run.ipynb #bc8e2379
+# %% ../nbs/14_run.ipynb #a99f3fef
 import argparse, sys
 from copy import deepcopy
 from pathlib import Path
@@ -17,7 +17,7 @@ from .embedding import precisions
 from .features import extract, features_meta, features_name, protocol_name
 from .log import check_workbook, dataframes_to_excel, key_columns, save_query_scores, with_published
 from .models import check_model_name, create_embedder, list_embedders, save_embedder
-from .recipes import recipes
+from .recipes import get_recipe, recipes
 from .scores import picture_pair, recipe_name, score_pair
 from .search import distance_metrics
 from .training import finetune, learnable
@@ -55,8 +55,8 @@ def _finetuned(start, dataset, protocol, epochs, bs, root, **kwargs):
     print(f'Wrote the fine-tuned network to {path}')
     return tuned
 
-# %% ../nbs/14_run.ipynb #c0f85dee
-def _check_request(ks, model_li, training, weights, metric, protocol, epochs, bs, workers, precision, scales, recipe_li, interval):
+# %% ../nbs/14_run.ipynb #745b212a
+def _check_request(ks, model_li, training, weights, metric, protocol, epochs, bs, workers, precision, scales, recipe_li):
     "Raises `ValueError` or `FileNotFoundError` for a request that cannot be met"
     for what,value,allowed in [('training', o, training_types) for o in training] + [('metric', metric, distance_metrics), ('protocol', protocol, ('timm','origin')),
                                ('precision', precision, precisions)]:
@@ -66,10 +66,11 @@ def _check_request(ks, model_li, training, weights, metric, protocol, epochs, bs
     if not all(0<o<=4 for o in scales): raise ValueError(f'scales are {list(scales)}: expected sizes relative to the usual one, above 0 and at most 4.')
     for what,given in (('ks',ks), ('model_li',model_li), ('training',training), ('scales',scales), ('recipe_li',recipe_li)):
         if not len(given): raise ValueError(f'{what} is empty: name at least one.')
-    if interval is not None and not 0<interval<1: raise ValueError(f'interval is {interval}: expected the level of an interval between 0 and 1, e.g. 0.95.')
     called = [recipe_name(o) for o in recipe_li] # raises for what is no recipe
     for o in called:
         if called.count(o)>1: raise ValueError(f"Two recipes are called {o or 'plain'!r}: name each recipe once.")
+    for o in recipe_li:
+        if getattr(get_recipe(o), 'ranks_anew', False) and metric!='cosine': raise ValueError(f"Recipe {recipe_name(o)!r} compares by cosine, and metric is {metric!r}: choose cosine, or another recipe.")
     names = [check_model_name(o) for o in model_li if isinstance(o, str)]
     kinds = [variant(o, o.training_type) for o in model_li if not isinstance(o, str)]
     for o in kinds:
@@ -106,7 +107,7 @@ def _log(results, excel):
         return results
     return []
 
-# %% ../nbs/14_run.ipynb #95b0199c
+# %% ../nbs/14_run.ipynb #856689e2
 def _scored(fts, name, ks, metric, protocol, recipe, full, interval, root, device, progress):
     "Scores of one pair and recipe; its picture is drawn"
     scored = score_pair(fts, name, ks, metric, protocol, recipe, full, interval, root, device, progress)
@@ -117,9 +118,10 @@ def _line(scored, ks):
     "What is said about a result"
     row = scored.row.iloc[0]
     what = ', '.join(o for o in (row.dataset, row.model, row.training, row.recipe) if o)
-    return ', '.join([f'{what}: P@{ks[0]} {row[f"P@{ks[0]}"]:.4f}', f'P@{ks[-1]} {row[f"P@{ks[-1]}"]:.4f}'] + ([f'mAP {row.mAP:.4f}'] if 'mAP' in row else []))
+    scores = [f'P@{k} {row[f"P@{k}"]:.4f}' for k in sorted({ks[0],ks[-1]})] + ([f'mAP {row.mAP:.4f}'] if 'mAP' in row else [])
+    return f"{what}: {', '.join(scores)}" + (f'; {row.lone} of {row["query"]} queries have nothing to find' if row.lone else '')
 
-# %% ../nbs/14_run.ipynb #65d2eb29
+# %% ../nbs/14_run.ipynb #c0b9b179
 def run(
     dts_li=None, # Data sets: names, folders, classes or objects; default: the digits that need no download
     model_li=None, # Models: timm names, or embedders; default: one small network, untrained and fine-tuned
@@ -140,7 +142,7 @@ def run(
     epochs=4, # Passes of fine-tuning
     recipe_li=('plain',), # Boosters between embeddings and search, each a row of its own: names or texts, see `apply_recipe`
     full=False, # Also mAP, MAP@R, R-precision and MRR, over the whole ranking?
-    interval=None, # Level of a bootstrap interval for each score, e.g. 0.95; default: none
+    interval=False, # Also the 95 % bootstrap interval of each score?
     excel=None, # The workbook; default `root/log/dataframes_to_excel.xlsx`
     progress=True, # Show bars?
 ) -> pd.DataFrame: # One row for each data set, model and state
@@ -148,12 +150,13 @@ def run(
     if training is None: training = ['pretrained'] if model_li else ['untrained','finetuned']
     dts_li,model_li = [['digits'] if dts_li is None else dts_li, ['test_resnet'] if model_li is None else model_li]
     # a name that is given twice is one request
-    dts_li,model_li,training,recipe_li = [[o] if isinstance(o, str) else list(dict.fromkeys(o)) for o in (dts_li,model_li,training,recipe_li)]
+    dts_li,model_li,training,recipe_li = [[o] if isinstance(o, str) else list(dict.fromkeys(o)) for o in
+                                         (dts_li, model_li, training, [recipe_li] if callable(recipe_li) else recipe_li)]
     weights,metric = dict(weights or {}),metric or ('euclidean' if protocol=='origin' else 'cosine')
     ks = sorted({ks} if isinstance(ks, int) else set(ks))
     ws = Workspace(root, data)
     excel = Path(excel) if excel else ws.log/'dataframes_to_excel.xlsx'
-    _check_request(ks, model_li, training, weights, metric, protocol, epochs, bs, workers, precision, scales, recipe_li, interval)
+    _check_request(ks, model_li, training, weights, metric, protocol, epochs, bs, workers, precision, scales, recipe_li)
     group = process_group()
     say = print if group.is_main_process else lambda *args: None
     device = get_device(getattr(group, 'device', None) if device is None else device)
@@ -182,7 +185,7 @@ def run(
     say(f"Wrote {len(results)} rows to {excel}, {excel.with_suffix('.csv').name} and {excel.with_suffix('.md').name}, pictures to {ws.log}")
     return with_published(pd.concat([o.row for o in results], ignore_index=True))
 
-# %% ../nbs/14_run.ipynb #92dfd96d
+# %% ../nbs/14_run.ipynb #d4d66a5b
 def _parser():
     "The command's options"
     p = argparse.ArgumentParser('ir_cnn_run', description='Content-based image retrieval with CNN features: precision at K of data sets and networks. '
@@ -211,7 +214,7 @@ def _parser():
     add('--recipes', nargs='+', metavar='RECIPE', dest='recipe_li', default=['plain'],
         help=f"boosters between features and search, each a row of its own: {', '.join(recipes)}, or a text such as 'dba(3)+aqe(3)'; default plain")
     add('--full', action='store_true', help='also mAP, MAP@R, R-precision and MRR, over the whole ranking')
-    add('--interval', type=float, metavar='LEVEL', help='add the bootstrap interval of each score, e.g. 0.95')
+    add('--interval', action='store_true', help='also the 95 %% bootstrap interval of each score, in the workbook')
     add('--excel', metavar='FILE', help='the workbook to bring up to date; default log/dataframes_to_excel.xlsx under the root')
     add('--preset', choices=('origin',), help='origin: the ten data sets and seven networks of the published table')
     return p
@@ -234,7 +237,7 @@ def _request(args):
     kw['weights'] = dict(o.split('=', 1) for o in kw['weights'])
     return dict(dts_li=dts_li, model_li=model_li, progress=sys.stdout.isatty(), **kw) # bars would fill a log file
 
-# %% ../nbs/14_run.ipynb #b5228ab4
+# %% ../nbs/14_run.ipynb #abe841f6
 def ir_cnn_run(
     argv=None, # Words of the command line; default: those the command was called with
 ):
@@ -250,4 +253,5 @@ def ir_cnn_run(
     except KeyboardInterrupt:
         print('\nStopped. What was finished is kept; the same command goes on from there.', file=sys.stderr)
         sys.exit(130)
-    if process_group().is_main_process: print(table.assign(seconds=table.seconds.map('{:.1f}'.format)).to_string(index=False, float_format='{:.4f}'.format))
+    shown = table[[o for o in table if o!='made from' and not o.endswith((' low',' high'))]] # the rest is in the workbook
+    if process_group().is_main_process: print(shown.assign(seconds=shown.seconds.map('{:.1f}'.format)).to_string(index=False, float_format='{:.4f}'.format))

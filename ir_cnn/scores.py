@@ -5,16 +5,16 @@
 # %% auto #0
 __all__ = ['whole_ranking', 'Scored', 'recipe_name', 'get_neighbours', 'full_scores', 'score_pair', 'picture_pair']
 
-# %% ../nbs/12a_scores.ipynb #3f25441d
+# %% ../nbs/12a_scores.ipynb #fedb2bbf
 import os
 from collections import namedtuple
 from pathlib import Path
-import pandas as pd, torch
+import pandas as pd
 from .core import *
 from .data import own_rows
 from .interpret import plot_neighbours
 from .log import precision_at_k_to_dataframe, run_settings
-from .metrics import average_precision, map_at_r, mrr, precision_at_k, r_precision, relevant_ranks
+from .metrics import n_relevant, average_precision, map_at_r, mrr, precision_at_k, r_precision, relevant_ranks
 from .ranks import full_ranks
 from .recipes import get_recipe, recipe_settings
 from .search import Neighbours, knn
@@ -37,7 +37,7 @@ def _kept(path, key):
     except Exception: return {} # not there, or not readable: it is made anew
     return kept if isinstance(kept, dict) and kept.get('key')==key else {}
 
-# %% ../nbs/12a_scores.ipynb #9a7ac63f
+# %% ../nbs/12a_scores.ipynb #4de5f0ae
 def get_neighbours(
     features, # From `extract`
     name, # Name the files carry, see `variant`
@@ -56,6 +56,7 @@ def get_neighbours(
     if not kept or kept['indices'].shape[1]<k:
         how = dict(progress=progress) if settings=='plain' else {}
         D,I = (knn if settings=='plain' else get_recipe(recipe))(features.query, features.gallery, k, metric, exclude=own, device=device, **how)
+        if I.shape!=(len(features.query), k): raise ValueError(f"Recipe {recipe_name(recipe)!r} gave neighbours of the shape {tuple(I.shape)}; expected {(len(features.query), k)}.")
         kept = dict(key=key, distances=D, indices=I)
         save_tensors(kept, path)
     return Neighbours(kept['distances'][:,:k], kept['indices'][:,:k], metric, own)
@@ -104,18 +105,19 @@ def _query_names(features):
     if 'bbox' in features.query_items: names = [n if b is None else f'{n} {tuple(b)}' for n,b in zip(names, features.query_items.bbox)]
     return pd.Series(names) + pd.Series(names).groupby(names).cumcount().map(lambda i: f' ({i+1})' if i else '') # an image that is a query twice
 
-# %% ../nbs/12a_scores.ipynb #3b3dc1d9
+# %% ../nbs/12a_scores.ipynb #6271df77
 def _values(features, found, ks, full):
     "{column: `[Q]`} of all scores"
     ranks = relevant_ranks(found, features.query_labels, features.gallery_labels)
     return {f'P@{k}':precision_at_k(ranks, k=k) for k in ks} | full
 
-def _class_table(values, labels):
-    "One line for each class with the mean of every score"
-    tables = [per_class(v, labels) for v in values.values()]
-    return pd.DataFrame({'class':tables[0]['class'].astype(str), 'queries':[int(o) for o in tables[0].queries+tables[0].left_out], **{c:t.value for c,t in zip(values, tables)}})
+def _class_table(values, labels, lone):
+    "One line for each class with the number of its queries, how many of them have nothing to find, and the mean of every score"
+    tables = [per_class(v, labels) for v in (lone.double(), *values.values())]
+    return pd.DataFrame({'class':tables[0]['class'].astype(str), 'queries':tables[0].queries.astype(int), 'lone':(tables[0].value*tables[0].queries).round().astype(int),
+                         **{c:t.value for c,t in zip(values, tables[1:])}})
 
-# %% ../nbs/12a_scores.ipynb #6c85eb81
+# %% ../nbs/12a_scores.ipynb #025a40f0
 def score_pair(
     features, # From `extract`
     name, # Name the files carry, see `features_name`
@@ -124,7 +126,7 @@ def score_pair(
     protocol='timm', # As the table shows it, see `protocol_name`
     recipe='plain', # A name, a text or a function, see `apply_recipe`
     full=False, # Also the scores of whole rankings?
-    interval=None, # Level of a bootstrap interval of each mean, e.g. 0.95; default: none
+    interval=False, # Also the 95 % bootstrap interval of each mean?
     root='.', # The project's folder
     device=None, # Default: the fastest there is
     progress=False, # Show bars?
@@ -135,13 +137,16 @@ def score_pair(
     found = get_neighbours(features, name, min(max(8, *ks), size), metric, root, device, progress, recipe)
     values = _values(features, found, ks, full_scores(features, name, metric, root, device, progress, recipe) if full else {})
     means = {c:mean_score(v) for c,v in values.items()}
-    bounds = {f'{c} {end}':b for c,v in values.items() for end,b in zip(('low','high'), bootstrap_interval(v, interval))} if interval else {}
+    bounds = {f'{c} {end}':b for c,v in values.items() for end,b in zip(('low','high'), bootstrap_interval(v))} if interval else {}
+    lone = n_relevant(found, features.query_labels, features.gallery_labels)==0
+    made = 'k'+digest(meta['key'], sorted(features.dropped), recipe_settings(recipe))[:12]
     row = precision_at_k_to_dataframe({k:means.pop(f'P@{k}') for k in ks}, meta['dataset'], meta['model'], training=meta['training'], weights=meta['weights_from'],
-        protocol=protocol, metric=metric, recipe=recipe_name(recipe), **means, **bounds, gallery=size, query=len(features.query), features=features.gallery.shape[1], seconds=meta['seconds'])
+        protocol=protocol, metric=metric, recipe=recipe_name(recipe), **means, **bounds, gallery=size, query=len(features.query), lone=int(lone.sum()), features=features.gallery.shape[1],
+        seconds=meta['seconds'], **{'made from':made})
     labels = features.query_items.label.astype(str).tolist()
-    queries = pd.DataFrame(dict(query=_query_names(features), label=labels, **{c:v.cpu().numpy() for c,v in values.items()}))
+    queries = pd.DataFrame(dict(query=_query_names(features), label=labels, **{c:v.cpu().numpy() for c,v in values.items()}, **{'made from':made}))
     settings = run_settings(recipe_settings=recipe_settings(recipe), precision=meta['precision'], preprocessing=str(meta['preprocessing']), extracted_with=str(meta['versions']))
-    return Scored(row, _class_table(values, labels), queries, settings)
+    return Scored(row, _class_table(values, labels, lone).assign(**{'made from':made}), queries, settings)
 
 # %% ../nbs/12a_scores.ipynb #f2d753fd
 def picture_pair(

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['distance_metrics', 'Neighbours', 'knn']
 
-# %% ../nbs/04_search.ipynb #51ba6356
+# %% ../nbs/04_search.ipynb #28d4aee6
+import numbers, warnings
 from concurrent.futures import ThreadPoolExecutor
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ from fastprogress.fastprogress import progress_bar
 from .candidates import *
 from .core import *
 from .exact import exact_distances
-from .masks import Exclude, as_exclude
+from .masks import as_exclude
 from .products import *
 
 # %% ../nbs/04_search.ipynb #cb76005d
@@ -42,17 +43,17 @@ def _lines(values, rows, n, fill):
     out[rows,at] = values
     return out
 
-# %% ../nbs/04_search.ipynb #fc2d3b46
-def _double(q, g, rows, cols, metric):
+# %% ../nbs/04_search.ipynb #3a1af581
+def _double(q, g, lengths, rows, cols, metric):
     "`[P]` distances in double precision, squared for euclidean, and how far each can be from the truth"
-    qn,gn = q.norm(dim=1)[rows],g.norm(dim=1)[cols]
+    qn,gn = q.norm(dim=1)[rows],lengths[cols]
     s,both = pair_products(q, g, rows, cols),qn*gn
-    if metric=='cosine': d,size = torch.where(both>0, 1-s/both, 1),torch.ones_like(s)
+    if metric=='cosine': d,size = torch.where(both>0, 1-s/both, 1),(both>0).double() # that a zero vector has no direction is certain
     elif metric=='euclidean': d,size = qn.square()+gn.square()-2*s,(qn+gn).square()
     else: d,size = -s,both
     return d,size*(4*q.shape[1]+64)*torch.finfo(d.dtype).eps
 
-# %% ../nbs/04_search.ipynb #77ec88bf
+# %% ../nbs/04_search.ipynb #4ee67371
 def _doubtful(d, e, k):
     "`[n,c]` booleans: whose place among the first `k` of a line of distances `d` the errors `e` leave open"
     d,order = d.sort(dim=1, stable=True)
@@ -61,28 +62,42 @@ def _doubtful(d, e, k):
     run = apart.cumsum(1) # neighbours in one run cannot be told apart
     alone = apart & F.pad(apart[:,1:], (0,1), value=True)
     wanted = run<=run[:,min(k, d.shape[1])-1:][:,:1]
-    return torch.zeros_like(apart).scatter_(1, order, ~alone & wanted & d.isfinite())
+    return torch.zeros_like(apart).scatter_(1, order, ~alone & wanted & d.isfinite() & (e>0))
 
-# %% ../nbs/04_search.ipynb #ac3bac78
-def _ordered(q, g, rows, cols, k, metric):
-    "`[n,k]` distances and gallery rows of the nearest of all candidates; `rows` ascending, `cols` ascending for each query"
+# %% ../nbs/04_search.ipynb #06ae0042
+def _measured(q, g, rows, cols, metric):
+    "`[P]` exact distances of pairs of rows"
+    if len(rows)<2**13 and g.device==q.device: return exact_distances(q, g, rows, cols, metric)
+    used,at = cols.unique(return_inverse=True)
+    kinds,kind = g[used.to(g.device)].to(q.device).unique(dim=0, return_inverse=True) # equal vectors are of one kind
+    pairs,back = (rows*len(kinds) + kind[at]).unique(return_inverse=True)
+    return exact_distances(q, kinds, pairs//len(kinds), pairs%len(kinds), metric)[back]
+
+# %% ../nbs/04_search.ipynb #66bfd47a
+def _as_double(x):
+    "`x` in double precision, and the lengths of its rows"
+    x = x.double()
+    return x,x.norm(dim=1)
+
+def _ordered(q, g, rows, cols, k, metric, doubles=None):
+    "`[n,k]` distances and gallery rows of the nearest of all candidates; `rows` ascending, `cols` ascending for each query; `doubles` are those of `g`, where they are at hand"
     n = len(q)
     D,I = torch.full((n,k), torch.inf, dtype=torch.float64, device=q.device),torch.full((n,k), -1, device=q.device)
     if not len(rows): return D,I
-    used,at = cols.unique(return_inverse=True)
-    d,e = _double(q.double(), g[used.to(g.device)].to(q.device).double(), rows, at, metric)
+    used,at = cols.unique(return_inverse=True) if doubles is None else (None,cols)
+    d,e = _double(q.double(), *(doubles or _as_double(g[used.to(g.device)].to(q.device))), rows, at, metric)
     d,e,cols = _lines(d, rows, n, torch.inf),_lines(e, rows, n, 0.),_lines(cols, rows, n, -1)
-    doubt = _doubtful(d, e, k) | (d<1e6*e)
-    if metric=='cosine': d = d.clamp(0, 2)
+    doubt = _doubtful(d, e, k) | ((d<1e6*e) & (metric!='ip'))
+    if metric=='cosine': d = torch.where(d.isfinite(), d.clamp(0, 2), d)
     elif metric=='euclidean': d = d.clamp(min=0).sqrt()
     r,c = doubt.nonzero(as_tuple=True)
-    if len(r): d[r,c] = exact_distances(q, g.to(q.device) if q.is_cuda else g, r, cols[r,c], metric)
+    if len(r): d[r,c] = _measured(q, g, r, cols[r,c], metric)
     d,order = d.sort(dim=1, stable=True)
     found = min(k, d.shape[1])
     D[:,:found],I[:,:found] = d[:,:k],cols.gather(1, order)[:,:k]
     return D,I
 
-# %% ../nbs/04_search.ipynb #7cb627f3
+# %% ../nbs/04_search.ipynb #71bcfe5a
 class _Part:
     "A part of the gallery on the device, cut into tiles"
     def __init__(self, x, start, tile, metric):
@@ -92,6 +107,13 @@ class _Part:
     def __len__(self): return len(self.x)
     def joined(self, what): return torch.cat([what(o) for o in self.tiles])
 
+    def doubles(self, pairs):
+        "The whole part in double precision, when that is cheaper than to gather the rows of so many pairs, and there is room"
+        if not hasattr(self, '_doubles'):
+            if 2*pairs<len(self) or 8*self.x.numel() > free_memory(self.x.device)//16: return None
+            self._doubles = _as_double(self.x)
+        return self._doubles
+
 class _Lazy:
     "A list whose items are made when they are first asked for: what is measured then is still in the cache"
     def __init__(self, n, make): self.items,self.make = [None]*n,make
@@ -100,10 +122,11 @@ class _Lazy:
             if o is None: self.items[i] = self.make(i)
             yield self.items[i]
 
-# %% ../nbs/04_search.ipynb #e6621066
+# %% ../nbs/04_search.ipynb #d35e14d0
 def _floats(x, device):
     "`x` on the device, as numbers that hold it exactly"
     x = x.to(device, non_blocking=True)
+    if x.dtype==torch.int64 and x.abs().max()>2**53: raise ValueError(f"Embeddings are integers up to {int(x.abs().max())}; expected at most 2**53, since larger ones are rounded.")
     return x if x.dtype in (torch.float32,torch.float64) else x.float() if x.dtype in (torch.float16,torch.bfloat16) else x.double()
 
 def _parts(gallery, size, tile, metric, device):
@@ -130,7 +153,7 @@ def _thin(q, part, rows, cols, k):
     keep = s+e >= low.topk(min(k, low.shape[1]), dim=1).values[:,-1][rows]
     return rows[keep],cols[keep]
 
-# %% ../nbs/04_search.ipynb #3c2d2f52
+# %% ../nbs/04_search.ipynb #9f17bb58
 def _ordered_in_blocks(q, part, rows, cols, k):
     "`_ordered` for some queries at a time"
     n,most = len(q),int(torch.bincount(rows, minlength=1).max())
@@ -139,29 +162,37 @@ def _ordered_in_blocks(q, part, rows, cols, k):
     for start in range(0, n, step):
         lo,hi = torch.searchsorted(rows, torch.tensor([start,start+step], device=rows.device)).tolist()
         r,c = rows[lo:hi]-start,cols[lo:hi]
-        out.append(_ordered(q.x[start:start+step], part.x, r, c, k, part.metric))
+        out.append(_ordered(q.x[start:start+step], part.x, r, c, k, part.metric, part.doubles(len(r))))
     return [torch.cat(o) for o in zip(*out)]
 
-# %% ../nbs/04_search.ipynb #7e5f1ce4
+# %% ../nbs/04_search.ipynb #ea233534
 def _limit(kernel, n, k):
     "Candidates at which a finer kernel is cheaper; a pair costs about 60 places of an 8-bit product, found by measuring"
     return None if kernel=='float64' else 3*k + n//(8 if kernel=='float32' else 64)
 
-def _search(q, part, k, ladder, exclude):
-    "`[n,k]` distances and rows of the nearest in a part of the gallery, and how many queries were given up by each kernel"
-    n,group = len(q),next(o for o in (16,4,1) if o==1 or len(part)>=4*o*k)
-    D,I = torch.full((n,k), torch.inf, dtype=torch.float64, device=q.x.device),torch.full((n,k), -1, device=q.x.device)
-    left,given_up = torch.arange(n, device=q.x.device),[]
-    for kernel in ladder:
-        some = q if len(left)==n else q[left]
-        rows,cols,again = screen(some, part.tiles, k, kernel, exclude if exclude is None or len(left)==n else exclude[left.cpu()], _limit(kernel, len(part), k), group)
-        cols = cols-part.start
-        if len(rows) > len(some)*(1.5*k+8): rows,cols = _thin(some, part, rows, cols, k)
-        D[left],I[left] = _ordered_in_blocks(some, part, rows, cols, k)
-        left = left[again]
-        given_up.append(len(left))
-        if not len(left): break
+def _attempt(q, part, k, kernel, exclude):
+    "`[n,k]` distances and rows of the nearest in a part of the gallery, and `[n]` which queries this kernel gave up"
+    group = next(o for o in (16,4,1) if o==1 or len(part)>=4*o*k)
+    rows,cols,given_up = screen(q, part.tiles, k, kernel, exclude, _limit(kernel, len(part), k), group)
+    cols = cols-part.start
+    if len(rows) > len(q)*(1.5*k+8): rows,cols = _thin(q, part, rows, cols, k)
+    D,I = _ordered_in_blocks(q, part, rows, cols, k)
     return D,torch.where(I<0, -1, I+part.start),given_up
+
+def _search(q, part, k, ladder, exclude):
+    "`[n,k]` distances and rows of the nearest in a part of the gallery, and how many queries the first kernel gave up"
+    D,I = torch.full((len(q),k), torch.inf, dtype=torch.float64, device=q.x.device),torch.full((len(q),k), -1, device=q.x.device)
+    left,counts = torch.arange(len(q), device=q.x.device),[]
+    for kernel in ladder:
+        again = []
+        for some in left.split(len(q) if kernel!='float64' else max(1, 2**22//len(part))): # nothing is given up there, so everything may be a candidate
+            whole = len(some)==len(q)
+            D[some],I[some],given_up = _attempt(q if whole else q[some], part, k, kernel, exclude if exclude is None or whole else exclude[some.cpu()])
+            again.append(some[given_up])
+        left = torch.cat(again)
+        counts.append(len(left))
+        if not len(left): break
+    return D,I,counts[0]
 
 # %% ../nbs/04_search.ipynb #612340d6
 def _merged(q, gallery, old, new, k, metric):
@@ -172,7 +203,7 @@ def _merged(q, gallery, old, new, k, metric):
     D,I = _ordered(q.x, _floats(gallery[used.cpu()], q.x.device), rows, cols, k, metric)
     return D,F.pad(used, (0,1), value=-1)[I] # -1 stays -1
 
-# %% ../nbs/04_search.ipynb #10376b0f
+# %% ../nbs/04_search.ipynb #8e7d1d51
 def _sizes(n_query, dim, device):
     "Queries at a time, items of a tile, items of a part of the gallery"
     free = free_memory(device)
@@ -182,22 +213,28 @@ def _sizes(n_query, dim, device):
 
 def _check(x, what):
     "`x` as a tensor; raises `ValueError` unless it is a matrix"
-    x = torch.as_tensor(x)
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', message='The given NumPy array is not writable') # nothing is written
+        try: x = torch.as_tensor(x).detach()
+        except (TypeError, ValueError, RuntimeError) as e: raise ValueError(f"The {what} is no table of numbers ({e}); expected a matrix of one embedding a row.") from e
+    if x.is_complex() or x.layout!=torch.strided: raise ValueError(f"The {what} is {x.dtype} and {x.layout}; expected a dense matrix of real numbers.")
     if x.ndim!=2 or 0 in x.shape: raise ValueError(f"The {what} has the shape {tuple(x.shape)}; expected a matrix of one embedding a row, not empty.")
     return x
 
-# %% ../nbs/04_search.ipynb #56ae1855
-def _checked(query, gallery, k, metric, exclude):
+# %% ../nbs/04_search.ipynb #9e379543
+def _checked(query, gallery, k, metric, exclude, chunk=None):
     "The arguments as tensors and masks; raises `ValueError` for what cannot be searched"
     if metric not in distance_metrics: raise ValueError(f"Unknown metric {metric!r}.{nearest_names(metric, distance_metrics)} Expected one of {', '.join(distance_metrics)}.")
     query,gallery,exclude = _check(query, 'query'),_check(gallery, 'gallery'),as_exclude(exclude)
     (Q,dim),(N,width) = query.shape,gallery.shape
     if dim!=width: raise ValueError(f"Queries are {dim} wide and the gallery {width}: both have to come from the same embedder.")
-    if not 1<=k<=N: raise ValueError(f"k={k} neighbours cannot be taken from a gallery of {N} items: choose k between 1 and {N}.")
+    if not isinstance(k, numbers.Integral) or not 1<=k<=N: raise ValueError(f"k={k} neighbours cannot be taken from a gallery of {N} items: choose k between 1 and {N}.")
+    if chunk is not None and (not isinstance(chunk, (tuple,list)) or len(chunk)!=2 or not all(isinstance(o, numbers.Integral) and o>0 for o in chunk)):
+        raise ValueError(f"chunk is {chunk!r}; expected two whole numbers of at least 1, queries and gallery items.")
     if exclude is not None: exclude.check(Q, N)
     return query,gallery,exclude
 
-# %% ../nbs/04_search.ipynb #61a0d29e
+# %% ../nbs/04_search.ipynb #950f849a
 distance_metrics = ('cosine','euclidean','ip')
 
 def knn(
@@ -211,21 +248,24 @@ def knn(
     progress=False, # Show a bar?
 ) -> Neighbours: # `[Q,k]` float64 distances and rows, on the CPU
     "The `k` nearest gallery items of each query, exact, ties in gallery order; raises `ValueError` for what cannot be searched"
-    query,gallery,exclude = _checked(query, gallery, k, metric, exclude)
+    query,gallery,exclude = _checked(query, gallery, k, metric, exclude, chunk)
+    k = int(k)
     (Q,dim),N = query.shape,len(gallery)
     device = get_device(device)
     if device.type=='mps': device = torch.device('cpu') # no double precision there
     rows,tile,size = _sizes(Q, dim, device)
     if chunk is not None: rows,size,tile = chunk[0],chunk[1],min(tile, chunk[1])
+    rows = max(1, min(rows, 2**22//k)) # so that the candidates of very many neighbours fit as well
     ladder = (*kernels(dim, device, Q*N*dim),'float64')
     D,I,redone = torch.full((Q,k), torch.inf, dtype=torch.float64),torch.full((Q,k), -1),0
-    blocks = [slice(i, min(i+rows, Q)) for i in range(0, Q, rows)]
+    edges = [0, *range(min(64, rows), Q, rows), Q] # a few first: they tell which kernel is the best
+    blocks = [slice(a, b) for a,b in zip(edges, edges[1:])]
     work = ((part,qs) for part in _parts(gallery, size, tile, metric, device) for qs in blocks)
     for part,qs in progress_bar(work, total=len(blocks)*-(-N//size), leave=False) if progress else work:
         q = Rows(_floats(query[qs], device), metric, 'query', qs.start)
         d,i,given_up = _search(q, part, k, ladder, None if exclude is None else exclude[qs])
         if part.start: d,i = _merged(q, gallery, I[qs].to(device), i, k, metric)
         D[qs],I[qs] = d.cpu(),i.cpu()
-        redone += given_up[0]
-        if len(ladder)>2 and 2*given_up[0]>len(q): ladder = ladder[1:] # here the next kernel is the better first one
+        redone += given_up
+        if len(ladder)>2 and 2*given_up>len(q): ladder = ladder[1:] # here the next kernel is the better first one
     return Neighbours(D, I, metric, exclude, redone/(Q*-(-N//size)))
