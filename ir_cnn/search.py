@@ -207,7 +207,7 @@ def _merged(q, gallery, old, new, k, metric):
 def _sizes(n_query, dim, device):
     "Queries at a time, items of a tile, items of a part of the gallery"
     free = free_memory(device)
-    rows,tile = (4096,65536) if device.type=='cuda' else (512, 8192 if n_query>=64 else 2048)
+    rows,tile = (4096,65536) if device.type=='cuda' else (512, 8192 if n_query>=64 else 65536)
     while rows>16 and rows*tile*16 > free//4: rows,tile = rows//2,tile//2
     return rows,tile,max(tile, free//4//(16*dim))
 
