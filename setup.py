@@ -1,4 +1,5 @@
 "Everything about the package is said in settings.ini; this file hands it to setuptools."
+import re
 from configparser import ConfigParser
 from pathlib import Path
 from setuptools import setup
@@ -9,11 +10,17 @@ ini.read(here/'settings.ini', encoding='utf-8')
 cfg = ini['DEFAULT']
 status = {'3': '3 - Alpha', '4': '4 - Beta', '5': '5 - Production/Stable'}[cfg['status']]
 
+def readme():
+    "README.md with links that work away from the repository, on PyPI"
+    text, base = (here/'README.md').read_text(encoding='utf-8'), cfg['git_url']
+    text = re.sub(r'(!\[[^\]]*\])\((?!\w+:)', rf'\1({base}/raw/{cfg["branch"]}/', text)
+    return re.sub(r'\]\((?!\w+:|#)', f']({base}/blob/{cfg["branch"]}/', text)
+
 setup(
     name=cfg['lib_name'],
     version=cfg['version'],
     description=cfg['description'],
-    long_description=(here/'README.md').read_text(encoding='utf-8'),
+    long_description=readme(),
     long_description_content_type='text/markdown',
     author=cfg['author'],
     url=cfg['git_url'],
@@ -25,6 +32,7 @@ setup(
     package_data={cfg['lib_name']: cfg['package_data'].split()},
     python_requires='>=' + cfg['min_python'],
     install_requires=cfg['requirements'].split(),
-    extras_require={'dev': cfg['dev_requirements'].split()},
-    entry_points={'console_scripts': cfg['console_scripts'].split()},
+    extras_require={o: cfg[f'{o}_requirements'].split() for o in ('dev', 'explain')},
+    entry_points={'console_scripts': cfg['console_scripts'].split(),
+                  'nbdev': [f"{cfg['lib_name']}={cfg['lib_name']}._modidx:d"]}, # links from names in backticks to their pages
 )

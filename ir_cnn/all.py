@@ -3,6 +3,7 @@ from .core import *
 from .images import *
 from .splits import *
 from .batches import *
+from .thumbnails import *
 from .data import *
 from .benchmark import *
 from .official import *
@@ -11,6 +12,7 @@ from .models import *
 from .loading import *
 from .embedding import *
 from .features import *
+from .saved import *
 from .masks import *
 from .relevance import *
 from .search import *
@@ -24,4 +26,12 @@ from .compare import *
 from .training import *
 from .interpret import *
 from .scores import *
+from .curves import *
+from .interpretation import *
+from .explain import *
+from .marks import *
+from .searcher import *
+from .browsing import *
+from .report import *
+from .browse import *
 from .run import *

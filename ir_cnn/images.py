@@ -51,21 +51,22 @@ def whole_box(
                          "expected left < right and top < bottom within it")
     return max(int(np.floor(l)), 0), max(int(np.floor(t)), 0), min(int(np.ceil(r)), size[0]), min(int(np.ceil(b)), size[1])
 
-# %% ../nbs/00a_images.ipynb #742c86d0
+# %% ../nbs/00a_images.ipynb #8c630587
 def _skip(path, e):
     "The exception to raise for the error `e` at `path`"
+    if isinstance(path, bytes): path = f'the given {len(path):,} bytes'
     own = getattr(e, 'errno', None) in (None, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
     what = 'not an image of a known format' if isinstance(e, UnidentifiedImageError) else reason(e)
     return SkipItemException(f'{path}: {what}') if own and not isinstance(e, MemoryError) else e
 
-# %% ../nbs/00a_images.ipynb #b97b50c8
+# %% ../nbs/00a_images.ipynb #578c1a4b
 def open_image(
-    path, # An image file
+    path, # An image file, or its content as `bytes`
     box=None, # What to cut out, see `whole_box`
 ) -> PILImage: # In RGB; of an animation the first picture
     "The image at `path`, for display and transforms; raises `SkipItemException` when it cannot be decoded"
     try:
-        with Image.open(path) as im:
+        with Image.open(io.BytesIO(path) if isinstance(path, bytes) else path) as im:
             im.load()
             im = to_rgb(im)
     except Exception as e: raise _skip(path, e) from e
@@ -112,15 +113,15 @@ def _by_torchvision(data, head, box):
     l,t,r,b = whole_box(box, head[:2])
     return x[:, t:b, l:r]
 
-# %% ../nbs/00a_images.ipynb #7eae7743
+# %% ../nbs/00a_images.ipynb #5bf4ebef
 def read_pixels(
-    path, # An image file
+    path, # An image file, or its content as `bytes`
     box=None, # What to cut out, see `whole_box`
     least=None, # The shorter side in pixels that will be needed: a larger JPEG may be decoded at reduced scale
 ) -> torch.Tensor: # `[3,H,W]` bytes, laid out pixel by pixel
     "The pixels of an image file, read fast; raises `SkipItemException` when it cannot be decoded"
     try:
-        data = Path(path).read_bytes()
+        data = path if isinstance(path, bytes) else Path(path).read_bytes()
         if not data: raise ValueError('the file is empty')
         head = jpeg_header(data)
         usual = head and head[2] in (1,3) and head[0]*head[1] <= Image.MAX_IMAGE_PIXELS and not (least and box is None and min(head[:2]) >= 4*least)
@@ -129,5 +130,5 @@ def read_pixels(
             except RuntimeError: pass # Pillow reads some files that torchvision refuses, and else says why not
         return _by_pillow(data, box, least)
     except Exception as e:
-        if isinstance(e, ValueError) and 'does not lie inside' in str(e): raise ValueError(f'{path}: {e}') from e
+        if isinstance(e, ValueError) and 'does not lie inside' in str(e): raise ValueError(f"{'the image' if isinstance(path, bytes) else path}: {e}") from e
         raise _skip(path, e) from e
