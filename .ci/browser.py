@@ -295,10 +295,11 @@ def steps(lab):
         lab.shows(f'{grid} .heading', '2 images')
         button(lab, 'Back')
         lab.until(f'{second} as the query', lambda: asked(lab) == second)
-    with lab.step('explain the first result', picture=True):
+    with lab.step('explain the first result'):
         button(lab, 'Explain')
         lab.shows(f'{grid} .status', 'What made')
         lab.until('the explanation', lambda: lab.find('img.widget-image').evaluate_all('o => o.some(i => i.complete && i.naturalWidth > 100)'))
+        lab.picture('explain the first result')
         lab.find(card).nth(0).focus()
         lab.press('Escape')
         lab.until('the explanation to be gone', lambda: not lab.find('img.widget-image').first.is_visible())

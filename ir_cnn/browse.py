@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CardGrid', 'card_view', 'RetrievalBrowser']
 
-# %% ../nbs/13_browse.ipynb #8254cdc2
+# %% ../nbs/13_browse.ipynb #78a2037e
 import os, warnings
 from functools import partial
 from pathlib import Path
@@ -15,13 +15,14 @@ from fastcore.basics import patch
 from .browsing import BrowsingSession, figure_png, state_of
 from .core import *
 from .explain import plot_pair
+from .interpret import distance_text
 from .marks import mark_kinds
 from .report import save_report
 from .search import distance_metrics
 from .searcher import orders
 from .thumbnails import Thumbnails, jpeg_url, thumbnail, to_jpeg
 
-# %% ../nbs/13_browse.ipynb #47f53865
+# %% ../nbs/13_browse.ipynb #22e0a3dc
 _grid_js = '''
 const make = (tag, cls, text) => { const o = document.createElement(tag); o.className = cls; if (text !== undefined) o.textContent = text; return o; };
 function makeCard(model, of, c, i) {
@@ -30,7 +31,8 @@ function makeCard(model, of, c, i) {
   img.src = c.src; img.alt = '';
   for (const line of c.lines) text.append(make('span', 'line', line));
   button.append(img, text); card.append(button);
-  button.onclick = e => e.ctrlKey || e.metaKey ? toggle(model, of, i) : model.send({open: i, of});
+  button.onclick = e => e.ctrlKey || e.metaKey ? toggle(model, of, i) : model.send({open: i, of, name: c.name});
+  button.onkeyup = e => { if (e.key === ' ') e.preventDefault(); }; // Firefox takes it for a click
   if (of === 'cards') {
     const box = make('input', 'select'); box.type = 'checkbox'; box.tabIndex = -1; box.setAttribute('aria-label', `select: ${c.says}`);
     box.onchange = () => { toggle(model, of, i); button.focus(); };
@@ -79,11 +81,11 @@ function draw(model, root) {
 }
 function mark(model, root) {
   const now = model.get('selected');
-  root.querySelectorAll('.cards .card').forEach((o, i) => { o.classList.toggle('selected', now.includes(i)); o.querySelector('input').checked = now.includes(i); });
+  root.querySelectorAll('.cards .card').forEach((o, i) => { o.classList.toggle('selected', now.includes(i)); o.querySelector('input').checked = now.includes(i); o.querySelector('button').setAttribute('aria-pressed', now.includes(i)); });
 }
 '''
 
-# %% ../nbs/13_browse.ipynb #b3bee2b3
+# %% ../nbs/13_browse.ipynb #0c92153e
 _grid_js += '''
 function render({ model, el }) {
   const root = make('div', 'ircnn-grid'), body = make('div', 'body'), status = make('div', 'status');
@@ -102,7 +104,7 @@ export default { render };
 '''
 
 _grid_css = '''
-.ircnn-grid { font-family: var(--jp-ui-font-family, sans-serif); font-size: 12px; color: var(--jp-ui-font-color1, inherit); }
+.ircnn-grid { padding: 0 12px 0 0; font-family: var(--jp-ui-font-family, sans-serif); font-size: 12px; color: var(--jp-ui-font-color1, inherit); }
 .ircnn-grid .heading { font-weight: 600; font-size: 13px; margin: 4px 0; }
 .ircnn-grid .status { min-height: 1.4em; margin-top: 4px; white-space: pre-wrap; }
 .ircnn-grid .body { display: flex; gap: 14px; align-items: flex-start; }
@@ -121,9 +123,9 @@ _grid_css = '''
 .ircnn-grid .select { position: absolute; top: 7px; left: 7px; width: 15px; height: 15px; margin: 0; }
 '''
 
-# %% ../nbs/13_browse.ipynb #8cee9296
+# %% ../nbs/13_browse.ipynb #530947b8
 class CardGrid(anywidget.AnyWidget):
-    "Thumbnails that can be clicked; `on_open(of, i)` hears which, `on_escape()` that the user wants back"
+    "Thumbnails that can be clicked; `on_open(of, i, name)` hears which, `on_escape()` that the user wants back"
     _esm,_css = _grid_js,_grid_css
     view = traitlets.Dict(help="heading; asked and cards: lists of {src, name, lines, says, state}").tag(sync=True)
     selected = traitlets.List(help="Numbers of the selected cards").tag(sync=True)
@@ -136,9 +138,9 @@ class CardGrid(anywidget.AnyWidget):
 
     def _heard(self, _, content, buffers):
         if content.get('escape') and self.on_escape: self.on_escape()
-        elif 'open' in content and self.on_open: self.on_open(content['of'], content['open'])
+        elif 'open' in content and self.on_open: self.on_open(content['of'], content['open'], content.get('name'))
 
-# %% ../nbs/13_browse.ipynb #ec22782e
+# %% ../nbs/13_browse.ipynb #ca426eb9
 def card_view(
     card, # From a `BrowsingSession`
     thumbs:Thumbnails, # Where its picture comes from
@@ -147,9 +149,9 @@ def card_view(
     gone = not os.path.isfile(card.path)
     state = state_of(card)
     sign = dict(right='✓ ', wrong='✗ ').get(state, '')
-    where = f'{card.side} {card.row}' if card.rank is None else f'{card.rank} · {card.distance:.4f}'
+    where = f'{card.side} {card.row}' if card.rank is None else f'{card.rank} · {distance_text(card.distance)}'
     marks = [f'⚑ {kind}' + (f': {note}' if note else '') for kind,note in card.marks]
-    told = 'query' if card.rank is None else f'rank {card.rank}, distance {card.distance:.4f}'
+    told = 'query' if card.rank is None else f'rank {card.rank}, distance {distance_text(card.distance)}'
     says = ', '.join([card.label] + [state]*bool(state) + [told] + ['the image is gone']*gone + [f'marked {o[2:]}' for o in marks])
     return dict(src=thumbs.url(card.path, card.box), name=card.name, lines=[sign+card.label, where, *['image is gone']*gone, *marks], says=says, state=state)
 
@@ -172,13 +174,13 @@ def _controls():
     for name,icon,tip in _buttons: w[name] = _button(name, tip, icon)
     return w
 
-# %% ../nbs/13_browse.ipynb #b9388e2d
+# %% ../nbs/13_browse.ipynb #3e489116
 _buttons = [('Back','arrow-left','What was shown before'), ('Forward','arrow-right','What came after'), ('Go','','Show the image of this side and index'),
             ('Previous','','The query before, in the chosen order'), ('Next','','The next query, in the chosen order'), ('First','','The first query in the chosen order'),
             ('Random','random','Any query of the order'), ('Previous page','','The page of results before'), ('Next page','','The next page of results'),
             ('Search selected','search','The mean of the selected results becomes the query'), ('Explain','eye','Which parts made the query and the (selected) result similar'),
             ('Set mark','flag','Mark the selected results, or the query when none is selected'), ('Remove marks','','Take the marks off the selected results, or off the query'),
-            ('Save PNG','image','This view as a picture below log'), ('Save report','file','A whole report as one HTML file below log')]
+            ('Save PNG','image','This page of results, under the first model, as a picture below log'), ('Save report','file','A whole report as one HTML file below log')]
 
 def _rows(w, body):
     "The controls in lines, with `body` between them"
@@ -212,23 +214,30 @@ class RetrievalBrowser(widgets.VBox):
         self._connect()
         self.draw()
 
-# %% ../nbs/13_browse.ipynb #3b265935
+# %% ../nbs/13_browse.ipynb #df4c11bd
 @patch
-def _act(self:RetrievalBrowser, f, *args, said=''):
-    "Do something, say how it went, and show what came of it"
+def _act(self:RetrievalBrowser, f, *args):
+    "Do something, show what came of it, and say how it went; after an error the view stays"
     if self._drawing: return
+    before = self.session.history,self.session.at
     self.grid.message = ''
-    try: told = f(*args)
-    except Exception as e: told = reason(e) # a widget's error would vanish in the kernel's log
-    self.draw()
-    self.grid.message = told if isinstance(told, str) else said
+    try:
+        told = f(*args)
+        self.draw()
+    except Exception as e: # a widget's error would vanish in the kernel's log
+        told = reason(e)
+        self.session.history,self.session.at = before
+        try: self.draw()
+        except Exception: pass # it is the same trouble, and it has been said
+    self.grid.message = told if isinstance(told, str) else ''
 
 @patch
 def _to(self:RetrievalBrowser, f, *args):
     "Do something that shows another query: the first page of its results, nothing selected"
     def new():
         told = f(*args)
-        self.page,self.grid.selected,self.second_grid.selected = 0,[],[]
+        self.page = 0
+        self._unselect()
         self._hide_picture()
         return told
     self._act(new)
@@ -269,7 +278,7 @@ def _asked(self:RetrievalBrowser):
     src = jpeg_url(to_jpeg(thumbnail(q.content, side=self.thumbs.side)))
     return [dict(src=src, name=q.title, lines=[q.title,'your image'], says=f'your image {q.title}, query', state='')]
 
-# %% ../nbs/13_browse.ipynb #cc2995ec
+# %% ../nbs/13_browse.ipynb #c2a62e4f
 @patch
 def _draw_choices(self:RetrievalBrowser):
     "What there is to choose, with the features that are open"
@@ -289,6 +298,8 @@ def _draw_controls(self:RetrievalBrowser):
     if self._chosen is not s.searcher: # other features; their choices stay the same until there are others again
         self._draw_choices()
         self._chosen = s.searcher
+    # a refused choice goes back to what is shown
+    w['dataset'].value,w['model'].value,w['training'].value = s.dataset,s.searcher.features.meta['model'],s.searcher.name
     w['second'].value,w['label'].value = s.second.name if s.second else '',s.label or ''
     w['metric'].value,w['k'].value,w['order'].value = s.metric,s.k,s.order
     if len(s.query.images)==1:
@@ -299,7 +310,7 @@ def _draw_controls(self:RetrievalBrowser):
     pages = -(-s.results().k//self.size)
     for name,off in (('Back', s.at==0), ('Forward', s.at==len(s.history)-1), ('Previous page', self.page==0), ('Next page', self.page>=pages-1), ('Search selected', False)): w[name].disabled = off
 
-# %% ../nbs/13_browse.ipynb #2b0fee61
+# %% ../nbs/13_browse.ipynb #fe4ab0a9
 @patch
 def _connect(self:RetrievalBrowser):
     "Let the controls call the session"
@@ -314,34 +325,44 @@ def _connect(self:RetrievalBrowser):
     changed('dataset', s.open)
     changed('model', lambda o: s.open(s.dataset, s.names_of(s.dataset, o)[0]))
     changed('training', lambda o: s.open(s.dataset, o))
+    w['side'].observe(lambda e: self._drawing or setattr(w['row'], 'max', len(s.searcher.names[e['new']])-1), 'value')
     for name in ('k','metric'): changed(name, partial(self._set, name))
     changed('order', lambda o: self._sort(o, s.label)); changed('label', lambda o: self._sort(s.order, o or None))
     changed('second', lambda o: s.compare(o or None), self._act)
-    changed('path', lambda o: s.ask(o) if o else None)
-    w['upload'].observe(lambda e: self._to(self._uploaded, e['new']), 'value')
+    w['path'].observe(lambda e: e['new'] and self._to(s.ask, e['new']), 'value')
+    w['upload'].observe(lambda e: e['new'] and self._to(self._uploaded, e['new']), 'value')
 
-# %% ../nbs/13_browse.ipynb #0082cd0d
+# %% ../nbs/13_browse.ipynb #c41a05b7
 @patch
-def _open(self:RetrievalBrowser, which, of, i):
-    "A card was clicked: it becomes the query"
+def _open(self:RetrievalBrowser, which, of, i, name=None):
+    "A card was clicked: it becomes the query, unless the click was meant for a page that is no more"
     searcher = [self.session.searcher, self.session.second][which]
     def choose():
         cards = self.session.query_cards() if of=='asked' else self.session.cards(self.page, self.size, searcher)
-        if i<len(cards): self.session.choose([cards[i]])
+        if i<len(cards) and name in (None, cards[i].name): self.session.choose([cards[i]])
     self._to(choose)
 
 @patch
 def escape(self:RetrievalBrowser):
     "Close the explanation, or clear the selection, or go back: the first of these that there is to do"
     if self.picture.layout.display!='none': self._act(self._hide_picture)
-    elif self.grid.selected: self.grid.selected = []
+    elif self.grid.selected or self.second_grid.selected: self._unselect()
     else: self._to(self.session.back)
+
+@patch
+def _unselect(self:RetrievalBrowser): self.grid.selected,self.second_grid.selected = [],[]
+
+@patch
+def _selected(self:RetrievalBrowser):
+    "(card, whose result it is) of all that is selected on the page, in both grids"
+    for grid,s in ((self.grid, self.session.searcher), (self.second_grid, self.session.second)):
+        cards = self.session.cards(self.page, self.size, s) if grid.selected and s is not None else []
+        yield from ((cards[i], s) for i in grid.selected if i<len(cards))
 
 @patch
 def selected_cards(self:RetrievalBrowser) -> list:
     "The results that are selected, on the page that is shown"
-    cards = self.session.cards(self.page, self.size)
-    return [cards[i] for i in self.grid.selected if i<len(cards)]
+    return [card for card,_ in self._selected()]
 
 @patch
 def _search_selected(self:RetrievalBrowser):
@@ -349,12 +370,14 @@ def _search_selected(self:RetrievalBrowser):
     if not cards: return 'Nothing is selected: tick the boxes of some results, or press the space bar on them.'
     self.session.choose(cards)
 
-# %% ../nbs/13_browse.ipynb #af229819
+# %% ../nbs/13_browse.ipynb #8407cafc
 @patch
 def _turn(self:RetrievalBrowser, n):
     "Show another page of the results"
     pages = -(-self.session.results().k//self.size)
-    self.page,self.grid.selected = min(max(0, self.page+n), max(0, pages-1)),[]
+    self.page = min(max(0, self.page+n), max(0, pages-1))
+    self._unselect()
+    self._hide_picture()
     return f'Page {self.page+1} of {pages}'
 
 @patch
@@ -370,11 +393,11 @@ def _sort(self:RetrievalBrowser, order, label):
 
 @patch
 def _uploaded(self:RetrievalBrowser, files):
-    if not files: return
-    self.session.ask(bytes(files[0]['content']), files[0]['name'])
+    content,name = bytes(files[0]['content']),files[0]['name']
     self.w['upload'].value = () # the same file can be given again, and its content does not stay in memory twice
+    self.session.ask(content, name)
 
-# %% ../nbs/13_browse.ipynb #0d942819
+# %% ../nbs/13_browse.ipynb #335151a4
 @patch
 def _marked_cards(self:RetrievalBrowser):
     "What a mark is for: the selected results, or the query"
@@ -399,15 +422,17 @@ def _unmark(self:RetrievalBrowser):
 @patch
 def _explain(self:RetrievalBrowser):
     "Show which parts of the query and of a result made them similar"
-    cards = self.selected_cards() or self.session.cards(self.page, 1)
-    if not cards: return 'There is no result to explain.'
-    self.picture.value = figure_png(plot_pair(self.session.explain(cards[0])))
+    s = self.session
+    found = [*self._selected(), *((o, s.searcher) for o in s.cards(self.page, self.size)[:1])]
+    if not found: return 'There is no result to explain.'
+    card,searcher = found[0]
+    self.picture.value = figure_png(plot_pair(s.explain(card, searcher)))
     self.picture.layout.display = ''
-    return f'What made {cards[0].name} similar to the query. Escape in the grid closes the picture.'
+    return f"What made {card.name} similar to the {'first image of the ' if len(s.query.images)>1 else ''}query, under {searcher.name}. Escape in the grid closes the picture."
 
 @patch
 def _save_png(self:RetrievalBrowser):
-    return f'Wrote {self.session.save_view(self.size)}'
+    return f'Wrote {self.session.save_view(self.size, self.page)}'
 
 @patch
 def _save_report(self:RetrievalBrowser):

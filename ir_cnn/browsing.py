@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Card', 'BrowsingSession', 'state_of', 'figure_png']
 
-# %% ../nbs/12g_browsing.ipynb #f592cca4
+# %% ../nbs/12g_browsing.ipynb #892ce5d6
 import io
 from collections import namedtuple
 from itertools import count
@@ -16,13 +16,13 @@ from fastcore.basics import patch
 from matplotlib.figure import Figure
 from .core import *
 from .explain import PairExplanation, explain_pair
-from .interpret import drawing, short_label, show_framed
+from .interpret import distance_text, drawing, short_label, show_framed
 from .marks import Marks
 from .saved import list_features, open_features
 from .search import Neighbours
 from .searcher import Query, Searcher
 
-# %% ../nbs/12g_browsing.ipynb #59e7bb1c
+# %% ../nbs/12g_browsing.ipynb #a9629cee
 class BrowsingSession:
     "One person looking at results; raises `FileNotFoundError` when no run has left any"
     def __init__(self,
@@ -40,13 +40,22 @@ class BrowsingSession:
         if not len(self.available): raise FileNotFoundError(f"No run has left features in {str(root)!r}: make some with `run(root={str(root)!r})`, or with the command `ir_cnn_run --root {root}`.")
         self.marks = Marks(marks or Workspace(root).log/'marks.csv')
         self.history,self.at,self.second,self._kept = [],-1,None,{}
-        self.open(dataset or self.available.dataset.iloc[0], name)
+        self.order,self.label = 'index',None
+        if dataset or name: self.open(dataset or self.available.dataset.iloc[0], name)
+        else: self._open_any()
+
+    def _open_any(self):
+        "Open the first features that are whole"
+        for i,o in enumerate(self.available.itertuples(), 1):
+            try: return self.open(o.dataset, o.name)
+            except ValueError:
+                if i==len(self.available): raise
 
     query = property(lambda self: self.history[self.at], doc="What is shown")
     dataset = property(lambda self: self.searcher.features.meta['dataset'], doc="The name of the data set")
     def __repr__(self): return f'Browsing {self.searcher}, {len(self.history)} steps'
 
-# %% ../nbs/12g_browsing.ipynb #a0204e71
+# %% ../nbs/12g_browsing.ipynb #c43a17d7
 @patch
 def names_of(self:BrowsingSession, dataset, model=None) -> list:
     "The names of all features of a data set, or of those under one model"
@@ -68,19 +77,34 @@ def open(self:BrowsingSession,
     names = self.names_of(dataset)
     searcher = self._searcher(dataset, name or (names[0] if names else ''))
     same = self.at>=0 and searcher.features.meta['dataset']==self.dataset
-    if same: searcher.search(self.query, 1, self.metric) # raises when the query is not there: then nothing changes
+    if same: searcher.vector(self.query) # raises when the query is not there: then nothing changes
     else: self.history,self.at,self.second = [],-1,None
+    if self.second is not None and self.second.name==searcher.name: self.second = None
     self.searcher,self._kept = searcher,{}
-    self.sort()
+    try: self.sort(*(self.order,self.label) if same else ())
+    except ValueError: self.sort() # no such class, or nothing to find, under this model
     if not same: self.go()
 
-# %% ../nbs/12g_browsing.ipynb #81bccc0d
+# %% ../nbs/12g_browsing.ipynb #493123bd
 _most_steps = 1_000
 
 @patch
+def _check(self:BrowsingSession, query):
+    "Raises `ValueError` or `FileNotFoundError` for what cannot be searched under the models that are shown"
+    for s in (self.searcher, self.second):
+        if s is not None: s.vector(query)
+
+@patch
+def _move(self:BrowsingSession, at):
+    "Show another step of the history; one that cannot be shown any more is an error, and nothing changes"
+    at = min(max(0, at), len(self.history)-1)
+    self._check(self.history[at])
+    self.at = at
+
+@patch
 def show(self:BrowsingSession, query:Query):
-    "Search for something, and remember it"
-    self.searcher.vector(query) # raises for what cannot be searched, before anything changes
+    "Search for something, and remember it; raises, and changes nothing, when a shown model does not have it"
+    self._check(query)
     self.history = [*self.history[:self.at+1], query][-_most_steps:]
     self.at = len(self.history)-1
 
@@ -98,12 +122,12 @@ def go(self:BrowsingSession,
 @patch
 def back(self:BrowsingSession):
     "Show what was shown before, if anything"
-    self.at = max(0, self.at-1)
+    self._move(self.at-1)
 
 @patch
 def forward(self:BrowsingSession):
     "Show what came after, if anything"
-    self.at = min(len(self.history)-1, self.at+1)
+    self._move(self.at+1)
 
 # %% ../nbs/12g_browsing.ipynb #a7975841
 @patch
@@ -167,14 +191,14 @@ def query_cards(self:BrowsingSession) -> list:
     "The images that are searched for; empty for an image of one's own"
     return [self.card(side, self.searcher.row_of(side, n)) for side,n in self.query.images]
 
-# %% ../nbs/12g_browsing.ipynb #85c031e5
+# %% ../nbs/12g_browsing.ipynb #a7208868
 @patch
 def results(self:BrowsingSession, searcher=None) -> Neighbours:
     "The neighbours of what is shown; searched once as long as nothing changes"
     s = searcher or self.searcher
-    key = (id(s), self.query, self.k, self.metric)
+    key = (s, self.query, self.k, self.metric)
     if key not in self._kept:
-        self._kept = {k:v for k,v in self._kept.items() if k[1:]==key[1:]} # at most one entry a model
+        self._kept = {k:v for k,v in self._kept.items() if k[1:]==key[1:] and k[0] in (self.searcher, self.second)} # one entry a model
         self._kept[key] = s.search(self.query, self.k, self.metric)
     return self._kept[key]
 
@@ -191,7 +215,7 @@ def cards(self:BrowsingSession,
     return [self.card('gallery', i, rank, d, None if label is None else s.labels['gallery'][i]==label, s)
             for rank,(d,i) in enumerate(zip(D[first:first+size].tolist(), I[first:first+size].tolist()), first+1) if i>=0]
 
-# %% ../nbs/12g_browsing.ipynb #2091ef57
+# %% ../nbs/12g_browsing.ipynb #d796cecb
 @patch
 def choose(self:BrowsingSession,
     cards, # `Card`s
@@ -206,12 +230,12 @@ def ask(self:BrowsingSession,
 ):
     "Search for an image of one's own; raises `ValueError` or `FileNotFoundError` when that is not possible"
     if not isinstance(image, bytes):
-        image = Path(image).expanduser()
+        image = Path(str(image).strip().strip('"')).expanduser() # Windows copies paths with quotes
         if not image.is_file(): raise FileNotFoundError(f"There is no file {str(image)!r}: check the path.")
         title,image = title or image.name,image.read_bytes()
     self.show(Query(title=title or 'your image', content=image))
 
-# %% ../nbs/12g_browsing.ipynb #07e7b0ec
+# %% ../nbs/12g_browsing.ipynb #7f3de56c
 @patch
 def compare(self:BrowsingSession,
     name=None, # Name of other features of the same data set; None: no second model
@@ -223,7 +247,7 @@ def compare(self:BrowsingSession,
         of = self.available.dataset[self.available.name==name].tolist()
         raise ValueError(f"{name!r} has no features of {dataset!r}" + (f", only of {', '.join(of)}" if of else '') + f": choose one of {', '.join(self.names_of(dataset))}.")
     second = self._searcher(dataset, name)
-    second.search(self.query, 1, self.metric) # raises when the query is not there
+    second.vector(self.query) # raises when the query is not there
     self.second = second
 
 # %% ../nbs/12g_browsing.ipynb #635f1ac4
@@ -253,34 +277,35 @@ def explain(self:BrowsingSession,
     how = s.features.meta['preprocessing']
     return explain_pair(s.embedder, image, card.path, box, card.box, how['protocol'], pad_size=how.get('size', 224))
 
-# %% ../nbs/12g_browsing.ipynb #1a0ec4dc
+# %% ../nbs/12g_browsing.ipynb #4aaa630a
 _signs = {'right':'✓ ', 'wrong':'✗ ', '':''}
 
 @patch
 def plot_view(self:BrowsingSession,
     n=24, # Results to show
+    page=0, # From 0: which `n` of them
     columns=8, # In a line
     path=None, # Where to save it as PNG
     searcher=None, # Default: that of the first model
 ) -> Figure:
     "The query and its nearest images as a figure"
-    s,cards = searcher or self.searcher,self.cards(0, n, searcher)
+    s,cards = searcher or self.searcher,self.cards(page, n, searcher)
     item = lambda path, box: pd.Series(dict(path=path, bbox=box), dtype=object)
     asked = [(item(o.path, o.box), f'{o.side} {o.row}\n{short_label(o.label)}') for o in self.query_cards()] or [(item(self.query.content, None), f'query\n{short_label(self.query.title)}')]
     lines = -(-len(cards)//columns)+1
     with drawing(lines, columns, (1.35*columns, 1.75*lines+0.4), f"{self.dataset}, {s.name}, {self.metric}", path) as (fig,axs):
         for ax,o in zip(axs[0], asked): show_framed(ax, *o)
-        for ax,o in zip(axs[1:].flat, cards): show_framed(ax, item(o.path, o.box), f"{short_label(o.label)}\n{_signs[state_of(o)]}{o.rank}: {o.distance:.4f}", state_of(o))
+        for ax,o in zip(axs[1:].flat, cards): show_framed(ax, item(o.path, o.box), f"{short_label(o.label)}\n{_signs[state_of(o)]}{o.rank}: {distance_text(o.distance)}", state_of(o))
         for ax in axs.flat:
             if not ax.images: ax.axis('off')
     return fig
 
 @patch
-def save_view(self:BrowsingSession, n=24) -> Path:
+def save_view(self:BrowsingSession, n=24, page=0) -> Path:
     "`plot_view` in a new file below `log`"
     base = Workspace(self.root).log/f"view_{safe_name(self.dataset)}_{safe_name(self.searcher.name)}"
     path = next(o for i in count(1) if not (o := base.with_name(f'{base.name}_{i}.png')).exists())
-    self.plot_view(n, path=path)
+    self.plot_view(n, page, path=path)
     return path
 
 def figure_png(fig, dpi=110) -> bytes:

@@ -254,7 +254,7 @@ def plot_pair(
         _colour_bar(fig, axs, -top if maps.min() < -0.02*top else 0, top, 'contribution of a cell')
     return fig
 
-# %% ../nbs/12d_explain.ipynb #de5a7445
+# %% ../nbs/12d_explain.ipynb #8028c13d
 def _library():
     "GradCAM of the library grad-cam"
     try: from pytorch_grad_cam import GradCAM
@@ -262,12 +262,12 @@ def _library():
     return GradCAM
 
 def _direction(target, e):
-    "`[D]` of length one: that of the target, by default of the embedding `[1,D]`; raises `ValueError` for one that does not fit"
-    t = e if target is None else torch.as_tensor(target).detach().float().to(e.device).reshape(1, -1)
-    if t.shape!=e.shape: raise ValueError(f"The target has {t.numel()} numbers, and the embeddings have {e.shape[1]}: expected the embedding of an image by the same network.")
-    return (t/_lengths(t, ['the image' if target is None else 'the target']))[0]
+    "`[D]` of length one: that of the target, by default of the embedding `[D]` itself; raises `ValueError` for one that does not fit"
+    t = e if target is None else torch.as_tensor(target).detach().float().flatten().to(e.device)
+    if t.shape!=e.shape: raise ValueError(f"The target has {len(t)} numbers, and the embeddings have {len(e)}: expected the embedding of an image by the same network.")
+    return t/_lengths(t[None], ['the image' if target is None else 'the target'])[0]
 
-# %% ../nbs/12d_explain.ipynb #0a54a34f
+# %% ../nbs/12d_explain.ipynb #7c3a82cc
 def gradcam(
     embedder, # Images to embeddings
     image, # An image file, or its content as `bytes`
@@ -280,10 +280,8 @@ def gradcam(
     library = _library()
     pixels = image_pixels(embedder, image, box, protocol, pad_size)
     with watched(embedder) as net:
-        x = _normalised(embedder, pixels[None], protocol, pad_size)
-        toward = _direction(target, net(x).detach())
         cam = library(net, [net.window], net.as_map)
-        try: return torch.from_numpy(cam(x, [lambda e: e@toward])[0])
+        try: return torch.from_numpy(cam(_normalised(embedder, pixels[None], protocol, pad_size), [lambda e: e@_direction(target, e.detach())])[0])
         finally: cam.activations_and_grads.release()
 
 # %% ../nbs/12d_explain.ipynb #f2f79a3f
@@ -305,7 +303,7 @@ def plot_gradcam(
         _colour_bar(fig, axs, 0, 1, 'relative')
     return fig
 
-# %% ../nbs/12d_explain.ipynb #89f9d362
+# %% ../nbs/12d_explain.ipynb #e34efd35
 def brightest(
     map, # `[h,w]` contributions
     size, # (height, width) in pixels
@@ -326,7 +324,7 @@ def hide_pixels(
     "An image with some of its pixels hidden, once for each mask; raises `ValueError` for an unknown `fill`"
     if fill not in ('mean','blur'): raise ValueError(f"Unknown fill {fill!r}: expected 'mean' or 'blur'.")
     other = torch.zeros_like(x) if fill=='mean' else F.interpolate(F.adaptive_avg_pool2d(x, 8), x.shape[-2:], mode='bilinear', align_corners=False)
-    return torch.where(masks[:,None].to(x.device), other, x)
+    return torch.where(masks[:,None].to(x.device), other, x).contiguous(memory_format=torch.channels_last) # the fastest layout for convolutions
 
 # %% ../nbs/12d_explain.ipynb #38d8b76f
 def _moved(mask, n, rng):

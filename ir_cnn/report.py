@@ -5,16 +5,16 @@
 # %% auto #0
 __all__ = ['save_report']
 
-# %% ../nbs/12h_report.ipynb #8f1b459f
+# %% ../nbs/12h_report.ipynb #8051d910
 import base64
 from datetime import datetime, timezone
 from html import escape
 from pathlib import Path
-import pandas as pd
+import pandas as pd, torch
 from .core import *
 from .browsing import figure_png, state_of
 from .curves import confusion, most_confused, plot_distances, plot_precision, plot_roc, sample_pairs, score_curve
-from .interpret import worst_queries
+from .interpret import distance_text, worst_queries
 from .marks import Marks
 from .metrics import average_precision, evaluate, n_relevant, precision_at_k
 from .scores import get_neighbours
@@ -55,18 +55,19 @@ def _scores(s, found, k):
     curve = score_curve(found, *labels, ks=range(1, k+1))
     return _table(table.assign(k=table.k.astype(str).replace('<NA>', ''))), _picture(plot_precision({s.name:curve}), f'Precision at K falls from {curve.value.iloc[0]:.3f} at 1 to {curve.value.iloc[-1]:.3f} at {k}')
 
-# %% ../nbs/12h_report.ipynb #aa9f1b25
+# %% ../nbs/12h_report.ipynb #8e179999
 def _worst(s, found, k, n, thumbs):
     "Lines of the queries with the lowest precision, each with its neighbours"
     f,label = s.features,s.labels
     precision = precision_at_k(found, f.query_labels, f.gallery_labels, k=k)
+    precision = precision.masked_fill(n_relevant(found, f.query_labels, f.gallery_labels)==0, torch.nan) # a query with nothing to find is no bad query
     image = lambda side, i: (s.paths[side][i], s.boxes[side][i])
     for q in worst_queries(precision, n):
         cards = [_card(thumbs, *image('query', q), [f'query {q}', label['query'][q], f'P@{k} {precision[q]:.2f}'])]
-        for rank,(d,i) in enumerate(zip(found.distances[q,:k].tolist(), found.indices[q,:k].tolist()), 1):
+        for rank,(d,i) in enumerate(zip(found.distances[q,:min(k, 16)].tolist(), found.indices[q,:min(k, 16)].tolist()), 1):
             if i<0: continue
             right = label['gallery'][i]==label['query'][q]
-            cards.append(_card(thumbs, *image('gallery', i), [label['gallery'][i], f"{'✓' if right else '✗'} {rank}: {d:.4f}"], 'right' if right else 'wrong'))
+            cards.append(_card(thumbs, *image('gallery', i), [label['gallery'][i], f"{'✓' if right else '✗'} {rank}: {distance_text(d)}"], 'right' if right else 'wrong'))
         yield f'<div class="line">{"".join(cards)}</div>'
 
 def _confused(s, found, k):
@@ -105,10 +106,10 @@ def _marked(marks, dataset):
     t = marks.table()
     return _table(t[t.dataset==dataset].drop(columns='dataset'))
 
-# %% ../nbs/12h_report.ipynb #bfa7b91a
+# %% ../nbs/12h_report.ipynb #9e752b0e
 def save_report(
     searcher:Searcher, # What is reported
-    k=8, # Neighbours that scores and lines look at
+    k=8, # Neighbours that scores look at, at most 100; lines show the first 16
     metric='cosine', # cosine, euclidean or ip
     marks:Marks=None, # Marks to list
     thumbs:Thumbnails=None, # Where thumbnails come from; default: made anew
@@ -117,7 +118,7 @@ def save_report(
 ) -> Path: # The file
     "A report as one HTML file; written whole or not at all"
     s,f = searcher,searcher.features
-    k = min(k, len(f.gallery))
+    k = min(k, 100, len(f.gallery)) # of all queries, so that nothing of the size queries x gallery is made
     found = get_neighbours(f, s.name, min(max(k, 8), len(f.gallery)), metric, s.root)
     title = f"{f.meta['dataset']} under {s.name}"
     thumbs = thumbs or Thumbnails()

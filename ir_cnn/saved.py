@@ -54,7 +54,7 @@ def _read_items(path, root, name):
         return check_items(items.assign(path=[str(Path(root)/o) for o in items.path]), name)
     except Exception as e: raise ValueError(f"The table of images {str(path)!r} cannot be read ({reason(e)}): run the extraction again, it writes the table anew.") from e
 
-# %% ../nbs/03f_saved.ipynb #286a6458
+# %% ../nbs/03f_saved.ipynb #ab10db3c
 def open_features(
     dataset, # Name of the data set
     name, # Name the files carry, as in `list_features`
@@ -70,7 +70,7 @@ def open_features(
         raise ValueError(f"The features in {str(path.parent)!r} are those of {meta.get('dataset')!r} under {meta.get('model')!r} ({meta.get('training')}), "
                          f"not of {str(dataset)!r} under {str(name)!r}: somebody copied them there; run the extraction again.")
     features = features_of(_read_items(items_path(path), root, meta['dataset']), path, meta, root, mmap)
-    if features is None: raise ValueError(f"The features in {str(path.parent)!r} were changed after they were written: run the extraction again.")
+    if features is None: raise ValueError(f"The features in {str(path.parent)!r} are missing or were changed after they were written: run the extraction again.")
     return features
 
 # %% ../nbs/03f_saved.ipynb #9939c1d4

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['orders', 'Query', 'Searcher']
 
-# %% ../nbs/12f_searcher.ipynb #d2031961
+# %% ../nbs/12f_searcher.ipynb #586107f8
 from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from .core import *
 from .data import image_keys
 from .features import Features
 from .interpret import worst_queries
-from .metrics import average_precision, mrr, precision_at_k
+from .metrics import average_precision, mrr, n_relevant, precision_at_k
 from .saved import embed_like, saved_embedder
 from .scores import get_neighbours, image_names
 from .search import MeasuredGallery, Neighbours, knn
@@ -27,7 +27,7 @@ class Query:
     title:str = '' # Of an image of one's own: what to call it
     content:bytes = None # Of an image of one's own: the file
 
-# %% ../nbs/12f_searcher.ipynb #8d5139ec
+# %% ../nbs/12f_searcher.ipynb #652585a3
 class Searcher:
     "The features of one data set under one model, to be searched from any of its images"
     def __init__(self,
@@ -43,7 +43,7 @@ class Searcher:
         # lists, since single cells of a table are slow to get
         self.labels,self.paths = [{o:v[what].tolist() for o,v in self.items.items()} for what in ('label','path')]
         self.boxes = {o:v.bbox.tolist() if 'bbox' in v else [None]*len(v) for o,v in self.items.items()}
-        self.rows,self.same,self._embedder = {o:{n:i for i,n in enumerate(v)} for o,v in self.names.items()},{},None
+        self.rows,self.same,self._embedder,self._own = {o:{n:i for i,n in enumerate(v)} for o,v in self.names.items()},{},None,(None,None)
         self.gallery = MeasuredGallery(features.gallery) # one query after the other
         for i,o in enumerate(self.keys['gallery']): self.same.setdefault(o, []).append(i)
 
@@ -65,11 +65,13 @@ def embedder(self:Searcher):
     if self._embedder is None: self._embedder = saved_embedder(self.features, self.root, self.data, self.weights)
     return self._embedder
 
-# %% ../nbs/12f_searcher.ipynb #051b9039
+# %% ../nbs/12f_searcher.ipynb #6b44e0d0
 @patch
 def vector(self:Searcher, query:Query, metric='cosine') -> torch.Tensor:
     "`[1,D]` the embedding to search for: of several images the mean, under cosine of their directions"
-    if query.content is not None: return embed_like(self.features, self.embedder, query.content)
+    if query.content is not None:
+        if self._own[0]!=query: self._own = query,embed_like(self.features, self.embedder, query.content) # the network runs once
+        return self._own[1]
     if not query.images: raise ValueError('The query is empty: give an image, or several.')
     v = torch.stack([getattr(self.features, side)[self.row_of(side, n)] for side,n in query.images]).float()
     return (F.normalize(v, dim=1) if metric=='cosine' and len(v)>1 else v).mean(0, keepdim=True)
@@ -92,14 +94,15 @@ def search(self:Searcher,
     if k<1: return Neighbours(torch.zeros(1, 0, dtype=torch.float64), torch.zeros(1, 0, dtype=torch.long), metric)
     return knn(self.vector(query, metric), self.gallery, k, metric, exclude=torch.tensor([own]) if own else None)
 
-# %% ../nbs/12f_searcher.ipynb #1c14f0f8
+# %% ../nbs/12f_searcher.ipynb #c3b6d43e
+_deepest = 100 # neighbours of all queries are kept on disk; a thousand of each would be a table of queries x gallery
 orders = {'index':None, 'worst P@k first':precision_at_k, 'worst AP first':average_precision, 'worst MRR first':mrr}
 
 @patch
 def query_order(self:Searcher,
     order='index', # One of `orders`
     label=None, # Only the queries of this class
-    k=24, # Neighbours that the scores look at
+    k=24, # Neighbours that the scores look at, at most 100
     metric='cosine', # cosine, euclidean or ip
 ) -> list: # Rows of queries; ordered by a score, queries with nothing to find are left out
     "The queries in an order; raises `ValueError` for an unknown one, or a class without queries"
@@ -107,9 +110,12 @@ def query_order(self:Searcher,
     f = self.features
     rows = range(len(f.query))
     if orders[order]:
-        found = get_neighbours(f, self.name, min(max(k, 8), len(f.gallery)), metric, self.root)
+        found = get_neighbours(f, self.name, min(max(k, 8), _deepest, len(f.gallery)), metric, self.root)
         score = orders[order](found, f.query_labels, f.gallery_labels, **(dict(k=min(k, found.k)) if orders[order] is precision_at_k else {}))
-        rows = worst_queries(score, n=len(score))
+        lone = n_relevant(found, f.query_labels, f.gallery_labels)==0 # precision gives them 0
+        rows = worst_queries(score.masked_fill(lone, torch.nan), n=len(score))
     rows = [int(o) for o in rows if label is None or self.labels['query'][o]==label]
-    if not rows: raise ValueError(f"There are no queries of class {label!r} in {self} (in this order): choose another class.")
+    if not rows:
+        what = 'with something to find' if label is None else f'of class {label!r}' + (' with something to find' if orders[order] else '')
+        raise ValueError(f"There are no queries {what} in {self}: choose another class, or the order index.")
     return rows
