@@ -70,7 +70,8 @@ def output_faults(cell):
 def title_faults(nb):
     "What is wrong with the beginning of a notebook"
     first = nb['cells'][0] if nb['cells'] else dict(cell_type='none', source='')
-    lines = [o for o in ''.join(first['source']).splitlines() if o.strip()] + ['', '']
+    # nbdev's own settings, such as skip_exec of notebooks that measure and do not test, may stand below the two
+    lines = [o for o in ''.join(first['source']).splitlines() if o.strip() and not re.match(r'- \w+: \S', o)] + ['', '']
     if first['cell_type'] != 'markdown' or not re.match(r'# \S', lines[0]): yield 'the first cell has no title (# ...)'
     elif not re.match(r'> \S', lines[1]): yield 'there is no one-line summary (> ...) below the title'
     elif lines[2]: yield 'more than title and summary stands in the first cell, and nbdev leaves that out of the site: run .ci/notebooks.py split'
@@ -81,7 +82,7 @@ def split(path):
     "Give what stands below title and summary a cell of its own; whether there was something"
     nb = json.loads(path.read_text(encoding='utf-8'))
     m = re.fullmatch(r'(# [^\n]*\n\s*> [^\n]*)\n+(\S.*)', ''.join(nb['cells'][0]['source']), re.S)
-    if m is None: return False
+    if m is None or re.match(r'- \w+: \S', m[2]): return False
     cells = [dict(cell_type='markdown', id=id, metadata={}, source=text.splitlines(keepends=True))
              for id, text in ((nb['cells'][0]['id'], m[1]), (hashlib.sha1(m[2].encode()).hexdigest()[:8], m[2]))]
     nb['cells'] = cells + nb['cells'][1:]
