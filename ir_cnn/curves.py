@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np, pandas as pd, torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 from sklearn.isotonic import isotonic_regression
@@ -22,7 +22,7 @@ from .core import nearest_names
 from .interpret import drawing, plain_text, short_label
 from .log import key_columns
 from .masks import as_exclude, label_codes
-from .metrics import all_metrics, evaluate, relevance, roc_curve
+from .metrics import evaluate, relevance, roc_curve
 from .relevance import RelevantRanks
 from .search import distance_metrics
 from .thumbnails import thumbnail

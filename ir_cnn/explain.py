@@ -21,7 +21,7 @@ from timm.layers import LayerNorm, LayerNorm2d
 from torch import nn
 from .core import nearest_names
 from .embedding import byte_statistics, fold_batchnorm, image_pixels
-from .interpret import drawing, plain_text
+from .interpret import drawing
 from .pooling import to_feature_map
 from .views import paired_test
 

@@ -12,11 +12,11 @@ from html import escape
 from pathlib import Path
 import pandas as pd, torch
 from .core import *
-from .browsing import figure_png, state_of
+from .browsing import figure_png
 from .curves import confusion, most_confused, plot_distances, plot_precision, plot_roc, sample_pairs, score_curve
 from .interpret import distance_text, worst_queries
 from .marks import Marks
-from .metrics import average_precision, evaluate, n_relevant, precision_at_k
+from .metrics import evaluate, n_relevant, precision_at_k
 from .scores import get_neighbours
 from .searcher import Searcher
 from .thumbnails import Thumbnails
@@ -39,7 +39,7 @@ def _card(thumbs, path, box, lines, state=''):
     return f'<figure class="{state}"><img alt="{escape(says)}" src="{thumbs.url(path, box)}"><figcaption>{"<br>".join(map(escape, lines))}</figcaption></figure>'
 
 # %% ../nbs/12h_report.ipynb #a7a09aba
-def _facts(s, found, k):
+def _facts(s, found):
     "What was searched, and how"
     f = s.features
     lone = int((n_relevant(found, f.query_labels, f.gallery_labels)==0).sum())
@@ -122,7 +122,7 @@ def save_report(
     found = get_neighbours(f, s.name, min(max(k, 8), len(f.gallery)), metric, s.root)
     title = f"{f.meta['dataset']} under {s.name}"
     thumbs = thumbs or Thumbnails()
-    parts = [f'<h1>{escape(title)}</h1>', _facts(s, found, k), _section('Scores', *_scores(s, found, k)),
+    parts = [f'<h1>{escape(title)}</h1>', _facts(s, found), _section('Scores', *_scores(s, found, k)),
              _section(f'The {min(n, len(f.query))} worst queries', '<p>The query on the left, then its nearest images: a solid frame and ✓ where the label is the same, a dashed one and ✗ where it is not.</p>', *_worst(s, found, k, n, thumbs)),
              _section(f'Confused classes, among the first {k}', _confused(s, found, k)), _section('Distances of random pairs', *_distances(s, found)), _section('Marks', _marked(marks, f.meta['dataset']))]
     page = f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title><style>{_style}</style></head><body>{"".join(parts)}</body></html>\n'
