@@ -4,10 +4,12 @@ from .images import *
 from .splits import *
 from .batches import *
 from .thumbnails import *
+from .terms import *
 from .data import *
 from .benchmark import *
 from .official import *
 from .pooling import *
+from .heads import *
 from .models import *
 from .loading import *
 from .embedding import *
@@ -23,7 +25,14 @@ from .views import *
 from .metrics import *
 from .log import *
 from .compare import *
+from .losses import *
+from .samplers import *
+from .augment import *
 from .training import *
+from .loaders import *
+from .scoring import *
+from .learner import *
+from .checkpoints import *
 from .interpret import *
 from .scores import *
 from .curves import *
@@ -35,3 +44,4 @@ from .browsing import *
 from .report import *
 from .browse import *
 from .run import *
+from .train import *

@@ -59,7 +59,7 @@ class Checkpoints(Callback):
     def _fit(self): return self.learn.seeded_epochs.fits
     def _value(self, values): return dict(zip(self.recorder.metric_names[1:], values))[self.monitor]
 
-# %% ../nbs/09d_checkpoints.ipynb #b28d9716
+# %% ../nbs/09d_checkpoints.ipynb #8c1ab1d5
 @patch
 def _read(self:Checkpoints):
     "The state in last.pt, or None; raises `ValueError` when it is another training's"
@@ -90,8 +90,7 @@ def _go_on(self:Checkpoints, kept):
     p,fit = kept['progress'],self._fit()
     plan = p['plans'][fit]
     if plan!=self._plan: raise ValueError(f"The checkpoint {str(self.last)!r} was trained with {plan[0]} epochs and the rates {plan[1]} in fit {fit+1}, here it is {self._plan[0]} epochs and {self._plan[1]}: choose another folder, or remove the files to start anew.")
-    model = getattr(self.model, 'module', self.model)
-    if p['fit']==fit or not getattr(self, '_plans', None): _load_model(model, kept['model'], self.last)
+    if p['fit']==fit or not getattr(self, '_plans', None): _load_model(self.learn.plain_model, kept['model'], self.last)
     self.best_value,self._plans = p['best'],p['plans'][:fit]
     if p['fit']>fit:
         self._plans = p['plans'][:fit+1]
@@ -127,7 +126,7 @@ def load_checkpoint(self:RetrievalLearner,
     _load_model(self.model, d['model'], path)
     return self
 
-# %% ../nbs/09d_checkpoints.ipynb #09ae3a85
+# %% ../nbs/09d_checkpoints.ipynb #bd259352
 @patch
 def before_epoch(self:Checkpoints):
     if self.epoch<len(self._done): raise CancelEpochException()
@@ -158,7 +157,7 @@ def _write(self:Checkpoints, values, better):
     if better: save_tensors(state, self.best)
     progress = dict(fit=self._fit(), plans=[*(getattr(self, '_plans', None) or []), self._plan], values=self._done, best=self.best_value, lrs=_plain(r.lrs),
                     losses=_plain([float(o) for o in r.losses]), smooth=[float(r.smooth_loss.val), r.smooth_loss.count])
-    save_tensors(state | dict(model=_plain(getattr(self.model, 'module', self.model).state_dict()), opt=_plain(self.opt.state_dict()), progress=progress), self.last)
+    save_tensors(state | dict(model=_plain(self.learn.plain_model.state_dict()), opt=_plain(self.opt.state_dict()), progress=progress), self.last)
 
 @patch
 def after_fit(self:Checkpoints):

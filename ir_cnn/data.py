@@ -7,8 +7,8 @@ __all__ = ['dataset_modules', 'check_items', 'RetrievalDataset', 'image_keys', '
            'read_csv', 'TableDataset', 'image_sources', 'register_dataset', 'registered_datasets', 'list_datasets',
            'find_folder', 'is_path', 'get_dataset']
 
-# %% ../nbs/01_data.ipynb #be824181
-import csv, importlib, os
+# %% ../nbs/01_data.ipynb #10bffde5
+import csv, importlib, inspect, os
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from .images import * # first: it quiets a warning that fastai's import brings
@@ -18,6 +18,7 @@ from .batches import *
 from .core import *
 from .images import Image
 from .splits import *
+from .terms import read_terms
 
 # %% ../nbs/01_data.ipynb #1b0d98c4
 def _as_box(o):
@@ -311,9 +312,22 @@ def _unregistered(name, root, data, **kwargs):
     own = own if own.is_file() else Workspace(root, data).data/name
     if own.suffix.lower()=='.csv' and own.is_file(): return TableDataset(own, **kwargs)
 
-# %% ../nbs/01_data.ipynb #4c8ec1f4
+# %% ../nbs/01_data.ipynb #26318a30
+def _with_options(text):
+    "(name, options) of a text such as `sketchy(part=train)`; raises `ValueError` with the position of what cannot be read"
+    hint = "a data set, such as cub_200_2011_unseen(part=train)"
+    terms = read_terms(text, hint)
+    if len(terms)>1 or terms[0].args or terms[0].weight!=1: raise ValueError(f"{text!r} is no data set: expected {hint}.")
+    name,given = terms[0].name,terms[0].kwargs
+    cls = registered_datasets().get(name)
+    known = [o for o in inspect.signature(cls).parameters if o not in ('root','data')] if cls else ['split','strict']
+    wrong = next((o for o in given if o not in known), None)
+    if wrong: raise ValueError(f"The data set {name!r} has no option {wrong!r}.{nearest_names(wrong, known)} Expected one of {', '.join(known)}.")
+    return name,given
+
+# %% ../nbs/01_data.ipynb #1029e882
 def get_dataset(
-    name, # A registered name, a folder below the data folder, a path, a CSV file, a data set class, or a data set
+    name, # A registered name, also with options in brackets, a folder below the data folder, a path, a CSV file, a data set class, or a data set
     root='.', # The project's folder
     data=None, # Where data sets lie, see `Workspace`
     **kwargs # What the data set's class takes, e.g. `split`
@@ -323,6 +337,9 @@ def get_dataset(
     if isinstance(name, pd.DataFrame): return TableDataset(name, **kwargs)
     if hasattr(getattr(name, 'items', None), 'columns') and hasattr(name, 'name'): return name
     if not isinstance(name, (str,Path)) or not str(name): raise ValueError(f'{name!r} is no data set: expected a name, a folder, a CSV file, a table, or an object with .name and .items.')
+    if str(name).rstrip().endswith(')') and not Path(name).exists():
+        name,given = _with_options(str(name))
+        kwargs = given | kwargs
     known = registered_datasets()
     if name in known and getattr(known[name], 'is_here', lambda *_: True)(root, data): return known[name](root=root, data=data, **kwargs)
     found = _unregistered(name, root, data, **kwargs) # a folder of yours comes before a download

@@ -109,12 +109,14 @@ class StopOnNaN(Callback):
         raise FloatingPointError(f"The loss is {float(self.loss):g} in batch {self.iter+1} of epoch {self.epoch+1} ({parts}); the weights are those before it"
                                  + (f', and the last good checkpoint is {kept.last}' if kept else '') + ". Choose a smaller learning rate, or train in float32.")
 
-# %% ../nbs/09c_learner.ipynb #2be27c48
+# %% ../nbs/09c_learner.ipynb #efd75765
 class RetrievalLearner(Learner):
     "A fastai `Learner` whose predictions are embeddings"
     def __init__(self, dls, model, facts, **kwargs):
         self.criterion,self.facts = model.loss,facts
         super().__init__(dls, model, loss_func=self._loss, **kwargs)
+
+    plain_model = property(lambda self: getattr(self.model, 'module', self.model), doc="The model itself, also while it is wrapped for several processes")
 
     def _loss(self, pred, label, other):
         "The loss in training; zero in validation, whose classes need not be those that are learnt"
@@ -163,12 +165,12 @@ def retrieval_learner(
     return RetrievalLearner(dls, model.to(dls.device), facts, splitter=splitter, metrics=found.metrics(), train_bn=train_bn,
                             cbs=[found, ChannelsLast(), EvalNorms(bn_eval), SeededEpochs(seed), StopOnNaN(), *L(cbs)], **kwargs)
 
-# %% ../nbs/09c_learner.ipynb #e5f4e89b
+# %% ../nbs/09c_learner.ipynb #a67005ec
 @patch
 def to_embedder(self:RetrievalLearner) -> Embedder: # In evaluation mode, on the CPU, of training type finetuned
     "A copy of the embedder as it is now"
-    for p in self.model.embedder.parameters(): p.grad = None
-    emb = deepcopy(self.model.embedder).cpu().eval().requires_grad_(True)
+    for p in self.plain_model.embedder.parameters(): p.grad = None
+    emb = deepcopy(self.plain_model.embedder).cpu().eval().requires_grad_(True)
     emb.training_type,emb.weights = 'finetuned',f"{self.seeded_epochs.fits} fits from {self.facts['start']}"
     return emb
 

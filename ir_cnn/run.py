@@ -30,10 +30,11 @@ def _states(model, training):
     if isinstance(model, str): return training
     return [model.training_type] + [o for o in training if o=='finetuned'!=model.training_type]
 
-# %% ../nbs/14_run.ipynb #0b6af4cb
-def _network(model, state, training, weights):
+# %% ../nbs/14_run.ipynb #aaa6e48c
+def _network(model, state, training, weights, checkpoints=()):
     "The network in this state, or for `finetuned` the one to start from"
     if not isinstance(model, str): return model
+    if state=='finetuned' and model in checkpoints: return create_embedder(model, weights=checkpoints[model])
     from_random = state=='untrained' or (state=='finetuned' and 'untrained' in training and 'pretrained' not in training and model not in weights)
     return create_embedder(model, pretrained=False) if from_random else create_embedder(model, weights=weights.get(model))
 
@@ -55,8 +56,8 @@ def _finetuned(start, dataset, protocol, epochs, bs, root, **kwargs):
     print(f'Wrote the fine-tuned network to {path}')
     return tuned
 
-# %% ../nbs/14_run.ipynb #745b212a
-def _check_request(ks, model_li, training, weights, metric, protocol, epochs, bs, workers, precision, scales, recipe_li):
+# %% ../nbs/14_run.ipynb #646122d4
+def _check_request(ks, model_li, training, weights, checkpoints, metric, protocol, epochs, bs, workers, precision, scales, recipe_li):
     "Raises `ValueError` or `FileNotFoundError` for a request that cannot be met"
     for what,value,allowed in [('training', o, training_types) for o in training] + [('metric', metric, distance_metrics), ('protocol', protocol, ('timm','origin')),
                                ('precision', precision, precisions)]:
@@ -79,6 +80,11 @@ def _check_request(ks, model_li, training, weights, metric, protocol, epochs, bs
         if o not in names: raise ValueError(f"Weights are given for {o!r}, which is not among the models {', '.join(names)}.")
     if weights and set(training)=={'untrained'}: raise ValueError(f"Weights are given for {list(weights)[0]!r}, but only untrained networks are asked for.")
     for name,file in weights.items(): create_embedder(name, weights=file) # a file that does not fit is found now
+    if checkpoints and 'finetuned' not in training: raise ValueError(f"A checkpoint is given for {list(checkpoints)[0]!r}, but no fine-tuned network is asked for: add finetuned to training.")
+    for name,file in checkpoints.items():
+        if name not in names: raise ValueError(f"A checkpoint is given for {name!r}, which is not among the models {', '.join(names)}.")
+        kind = create_embedder(name, weights=file).training_type
+        if kind!='finetuned': raise ValueError(f"The file {str(file)!r} for {name} holds a network that is {kind}, not a fine-tuned one: give it as weights, or name a checkpoint of a training.")
 
 # %% ../nbs/14_run.ipynb #66b1ab11
 def _check_datasets(datasets, ks, bs):
@@ -107,10 +113,10 @@ def _log(results, excel):
         return results
     return []
 
-# %% ../nbs/14_run.ipynb #856689e2
-def _scored(fts, name, ks, metric, protocol, recipe, full, interval, root, device, progress):
+# %% ../nbs/14_run.ipynb #f36f45fb
+def _scored(fts, name, ks, metric, protocol, recipe, full, hits, interval, root, device, progress):
     "Scores of one pair and recipe; its picture is drawn"
-    scored = score_pair(fts, name, ks, metric, protocol, recipe, full, interval, root, device, progress)
+    scored = score_pair(fts, name, ks, metric, protocol, recipe, full, hits, interval, root, device, progress)
     picture_pair(fts, name, metric, protocol, recipe, root)
     return scored
 
@@ -121,7 +127,7 @@ def _line(scored, ks):
     scores = [f'P@{k} {row[f"P@{k}"]:.4f}' for k in sorted({ks[0],ks[-1]})] + ([f'mAP {row.mAP:.4f}'] if 'mAP' in row else [])
     return f"{what}: {', '.join(scores)}" + (f'; {row.lone} of {row["query"]} queries have nothing to find' if row.lone else '')
 
-# %% ../nbs/14_run.ipynb #c0b9b179
+# %% ../nbs/14_run.ipynb #da460d35
 def run(
     dts_li=None, # Data sets: names, folders, classes or objects; default: the digits that need no download
     model_li=None, # Models: timm names, or embedders; default: one small network, untrained and fine-tuned
@@ -129,6 +135,7 @@ def run(
     root='.', # The project's folder: Feature, Label, Model and log are written there
     training=None, # Out of untrained, pretrained, finetuned; default pretrained, or untrained and finetuned when no model is named
     weights=None, # {model: weights file} for networks that are not to be downloaded
+    checkpoints=None, # {model: file that a training wrote}, its fine-tuned state; others are fine-tuned on each gallery with cross entropy
     metric=None, # cosine, euclidean or ip; default: cosine, with the protocol origin euclidean
     protocol='timm', # timm: each network's own preprocessing; origin: as the published figures were made
     data=None, # Where data sets lie, see `Workspace`
@@ -142,6 +149,7 @@ def run(
     epochs=4, # Passes of fine-tuning
     recipe_li=('plain',), # Boosters between embeddings and search, each a row of its own: names or texts, see `apply_recipe`
     full=False, # Also mAP, MAP@R, R-precision and MRR, over the whole ranking?
+    hits=False, # Also hit@K for each K, which metric-learning papers call Recall@K?
     interval=False, # Also the 95 % bootstrap interval of each score?
     excel=None, # The workbook; default `root/log/dataframes_to_excel.xlsx`
     progress=True, # Show bars?
@@ -152,11 +160,11 @@ def run(
     # a name that is given twice is one request
     dts_li,model_li,training,recipe_li = [[o] if isinstance(o, str) else list(dict.fromkeys(o)) for o in
                                          (dts_li, model_li, training, [recipe_li] if callable(recipe_li) else recipe_li)]
-    weights,metric = dict(weights or {}),metric or ('euclidean' if protocol=='origin' else 'cosine')
+    weights,checkpoints,metric = dict(weights or {}),dict(checkpoints or {}),metric or ('euclidean' if protocol=='origin' else 'cosine')
     ks = sorted({ks} if isinstance(ks, int) else set(ks))
     ws = Workspace(root, data)
     excel = Path(excel) if excel else ws.log/'dataframes_to_excel.xlsx'
-    _check_request(ks, model_li, training, weights, metric, protocol, epochs, bs, workers, precision, scales, recipe_li)
+    _check_request(ks, model_li, training, weights, checkpoints, metric, protocol, epochs, bs, workers, precision, scales, recipe_li)
     group = process_group()
     say = print if group.is_main_process else lambda *args: None
     device = get_device(getattr(group, 'device', None) if device is None else device)
@@ -166,18 +174,18 @@ def run(
     check_workbook(excel)
     with group.main_process_first(): datasets = [get_dataset(o, root, data) for o in dts_li] # the first one may have to download
     learn_bs = min(bs or 32, 32)
-    _check_datasets(datasets, ks, learn_bs if 'finetuned' in training else None)
+    _check_datasets(datasets, ks, learn_bs if 'finetuned' in training and not set(model_li)<=set(checkpoints) else None)
     results,waiting = [],[]
     for ds in datasets:
         for model in model_li:
             for state in _states(model, training):
-                emb = _network(model, state, training, weights)
+                emb = _network(model, state, training, weights, checkpoints)
                 if state=='finetuned' and emb.training_type!=state:
                     with group.main_process_first(): emb = _finetuned(emb, ds, protocol, epochs, learn_bs, ws.root, **how)
                 fts = extract(emb, ds, protocol, ws.root, precision, bs=bs, packed=packed, **views, **how)
                 for recipe in recipe_li:
                     with group.main_process_first():
-                        scored = _scored(fts, features_name(emb, protocol, **views), ks, metric, protocol_name(protocol, **views), recipe, full, interval, ws.root, device, how['progress'])
+                        scored = _scored(fts, features_name(emb, protocol, **views), ks, metric, protocol_name(protocol, **views), recipe, full, hits, interval, ws.root, device, how['progress'])
                     results.append(scored)
                     if group.is_main_process: waiting = _log([*waiting, scored], excel)
                     say(_line(scored, ks))
@@ -185,7 +193,7 @@ def run(
     say(f"Wrote {len(results)} rows to {excel}, {excel.with_suffix('.csv').name} and {excel.with_suffix('.md').name}, pictures to {ws.log}")
     return with_published(pd.concat([o.row for o in results], ignore_index=True))
 
-# %% ../nbs/14_run.ipynb #d4d66a5b
+# %% ../nbs/14_run.ipynb #f641e8a8
 def _parser():
     "The command's options"
     p = argparse.ArgumentParser('ir_cnn_run', description='Content-based image retrieval with CNN features: precision at K of data sets and networks. '
@@ -194,6 +202,7 @@ def _parser():
     add('--datasets', nargs='+', metavar='NAME', help=f"data sets: {', '.join(list_datasets())}, or a folder with class folders")
     add('--models', nargs='+', metavar='NAME', help=f"networks: any timm name, e.g. {', '.join(list_embedders())}")
     add('--weights', nargs='+', metavar='NAME=FILE', default=[], help='files with the weights of networks that are not to be downloaded')
+    add('--checkpoints', nargs='+', metavar='NAME=FILE', default=[], help='what ir_cnn_train made of a network, e.g. Model/DATASET_MODEL-finetuned/best.pt: its fine-tuned state')
     add('--training', nargs='+', metavar='STATE', choices=training_types,
         help='untrained, pretrained, finetuned, one or more; default pretrained. Fine-tuning starts from the pretrained weights, or from the '
              'random ones when untrained is asked for and neither pretrained nor a weights file is')
@@ -214,12 +223,13 @@ def _parser():
     add('--recipes', nargs='+', metavar='RECIPE', dest='recipe_li', default=['plain'],
         help=f"boosters between features and search, each a row of its own: {', '.join(recipes)}, or a text such as 'dba(3)+aqe(3)'; default plain")
     add('--full', action='store_true', help='also mAP, MAP@R, R-precision and MRR, over the whole ranking')
+    add('--hits', action='store_true', help='also hit@K for each K, which metric-learning papers call Recall@K')
     add('--interval', action='store_true', help='also the 95 %% bootstrap interval of each score, in the workbook')
     add('--excel', metavar='FILE', help='the workbook to bring up to date; default log/dataframes_to_excel.xlsx under the root')
     add('--preset', choices=('origin',), help='origin: the ten data sets and seven networks of the published table')
     return p
 
-# %% ../nbs/14_run.ipynb #b53f56eb
+# %% ../nbs/14_run.ipynb #2179d505
 origin_datasets = ['mnist','cifar_100','cifar_10','imagenette_320','imagenette_160','imagewoof_320','imagewoof_160',
                    'cub_200_2011','caltech_101','extract_1000_fast']
 
@@ -232,9 +242,10 @@ def _request(args):
         if not dts_li and len(there)<len(origin_datasets):
             print('Left out, since it cannot be downloaded and is not there:', *(o for o in origin_datasets if o not in there))
         dts_li,model_li = dts_li or there, model_li or list_embedders()
-    wrong = [o for o in kw['weights'] if not all(o.partition('='))]
-    if wrong: raise ValueError(f"--weights {wrong[0]}: expected NAME=FILE, e.g. resnet26d=resnet26d.pth.")
-    kw['weights'] = dict(o.split('=', 1) for o in kw['weights'])
+    for what in ('weights','checkpoints'):
+        wrong = [o for o in kw[what] if not all(o.partition('='))]
+        if wrong: raise ValueError(f"--{what} {wrong[0]}: expected NAME=FILE, e.g. resnet26d=resnet26d.pth.")
+        kw[what] = dict(o.split('=', 1) for o in kw[what])
     return dict(dts_li=dts_li, model_li=model_li, progress=sys.stdout.isatty(), **kw) # bars would fill a log file
 
 # %% ../nbs/14_run.ipynb #abe841f6

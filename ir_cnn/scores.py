@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['whole_ranking', 'Scored', 'recipe_name', 'get_neighbours', 'full_scores', 'image_names', 'score_pair', 'picture_pair']
 
-# %% ../nbs/12a_scores.ipynb #fedb2bbf
+# %% ../nbs/12a_scores.ipynb #5cf40607
 import os
 from collections import namedtuple
 from pathlib import Path
@@ -14,7 +14,7 @@ from .core import *
 from .data import own_rows
 from .interpret import plot_neighbours
 from .log import precision_at_k_to_dataframe, run_settings
-from .metrics import n_relevant, average_precision, map_at_r, mrr, precision_at_k, r_precision, relevant_ranks
+from .metrics import n_relevant, average_precision, hit_at_k, map_at_r, mrr, precision_at_k, r_precision, relevant_ranks
 from .ranks import full_ranks
 from .recipes import get_recipe, recipe_settings
 from .search import Neighbours, knn
@@ -112,11 +112,11 @@ def image_names(
         names[o] = [f'{n} ({i+1})' if i else n for n,i in zip(names[o], again)]
     return names
 
-# %% ../nbs/12a_scores.ipynb #6271df77
-def _values(features, found, ks, full):
+# %% ../nbs/12a_scores.ipynb #2b945748
+def _values(features, found, ks, hits, full):
     "{column: `[Q]`} of all scores"
     ranks = relevant_ranks(found, features.query_labels, features.gallery_labels)
-    return {f'P@{k}':precision_at_k(ranks, k=k) for k in ks} | full
+    return {f'P@{k}':precision_at_k(ranks, k=k) for k in ks} | {f'hit@{k}':hit_at_k(ranks, k=k) for k in ks if hits} | full
 
 def _class_table(values, labels, lone):
     "One line for each class with the number of its queries, how many of them have nothing to find, and the mean of every score"
@@ -124,7 +124,7 @@ def _class_table(values, labels, lone):
     return pd.DataFrame({'class':tables[0]['class'].astype(str), 'queries':tables[0].queries.astype(int), 'lone':(tables[0].value*tables[0].queries).round().astype(int),
                          **{c:t.value for c,t in zip(values, tables[1:])}})
 
-# %% ../nbs/12a_scores.ipynb #0b49a1f5
+# %% ../nbs/12a_scores.ipynb #090a0e4b
 def score_pair(
     features, # From `extract`
     name, # Name the files carry, see `features_name`
@@ -133,6 +133,7 @@ def score_pair(
     protocol='timm', # As the table shows it, see `protocol_name`
     recipe='plain', # A name, a text or a function, see `apply_recipe`
     full=False, # Also the scores of whole rankings?
+    hits=False, # Also hit@K, what metric-learning papers call Recall@K?
     interval=False, # Also the 95 % bootstrap interval of each mean?
     root='.', # The project's folder
     device=None, # Default: the fastest there is
@@ -142,7 +143,7 @@ def score_pair(
     meta,size = features.meta,len(features.gallery)
     if max(ks)>size: raise ValueError(f"K={max(ks)} is larger than the gallery of {meta['dataset']}, of which only {size} images could be read: choose a smaller K.")
     found = get_neighbours(features, name, min(max(8, *ks), size), metric, root, device, progress, recipe)
-    values = _values(features, found, ks, full_scores(features, name, metric, root, device, progress, recipe) if full else {})
+    values = _values(features, found, ks, hits, full_scores(features, name, metric, root, device, progress, recipe) if full else {})
     means = {c:mean_score(v) for c,v in values.items()}
     bounds = {f'{c} {end}':b for c,v in values.items() for end,b in zip(('low','high'), bootstrap_interval(v))} if interval else {}
     lone = n_relevant(found, features.query_labels, features.gallery_labels)==0
