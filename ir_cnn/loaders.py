@@ -6,7 +6,8 @@
 __all__ = ['training_items', 'ReadOr', 'RetrievalDL', 'OpenPick', 'RowNumber', 'RetrievalRows', 'prepare', 'network_config',
            'retrieval_dls']
 
-# %% ../nbs/09a_loaders.ipynb #8e42dc79
+# %% ../nbs/09a_loaders.ipynb #d86f2eb9
+import random
 import numpy as np, pandas as pd, torch
 from .images import * # first: it quiets a warning that fastai's import brings
 from fastai.data.all import Categorize, DataLoaders, Datasets, IntToFloatTensor, Pipeline, TfmdDL, TitledInt, ToTensor, Transform
@@ -153,7 +154,7 @@ def network_config(
         with torch.device('meta'): return create_embedder(arch, pretrained=False, **data_config)
     except (NotImplementedError, RuntimeError): return create_embedder(arch, pretrained=False, **data_config) # its construction needs numbers
 
-# %% ../nbs/09a_loaders.ipynb #38c7d4ba
+# %% ../nbs/09a_loaders.ipynb #27bb95e3
 def retrieval_dls(
     train, # A data set; its gallery is learnt, or with `valid` all of it
     valid=None, # The data set that is scored; default: the queries and the gallery of `train`
@@ -181,6 +182,6 @@ def retrieval_dls(
                         for o,b in zip(parts, (bs, valid_bs or bs))], device=device)
     dls.keep_bytes = keep_bytes
     dls.augment,dls.data_config,dls.sizes,dls.seed = augment,check_data_config(**data_config),(len(items),len(rows)),seed
-    dls.names = train.name,scored.name
+    dls.names,dls.train.rng = (train.name,scored.name),random.Random(seed) # a first look at a batch is the same each time
     len(dls.train) # the sampler says now what it cannot do
     return prepare(dls, network_config(arch or 'resnet50', dls.data_config))

@@ -191,7 +191,7 @@ def fit_settings(learn, settings):
     learn.freeze_to(s['freeze_to'])
     fit(s['epochs'], *[s['body_lr']]*2, s['lr'])
 
-# %% ../nbs/14a_train.ipynb #8e07e152
+# %% ../nbs/14a_train.ipynb #46a7aaf4
 def train(
     settings=None, # A file in TOML or YAML, or a dictionary; see `training_settings`
     root='.', # The project's folder
@@ -211,7 +211,7 @@ def train(
     check_folder(folder)
     learn.add_cb(Checkpoints(folder, s['monitor']))
     if group.is_main_process:
-        with atomic_write(folder/'train.yaml') as tmp: tmp.write_text(yaml.safe_dump(s, sort_keys=False, allow_unicode=True), encoding='utf-8')
+        with atomic_write(folder/'train.yaml') as tmp: tmp.write_text(yaml.safe_dump(_by_name(s), sort_keys=False, allow_unicode=True), encoding='utf-8')
     with ExitStack() as stack:
         if group.num_processes>1: stack.enter_context(learn.distrib_ctx(sync_bn=learn.dls.device.type=='cuda')) # on a processor torch cannot
         if not progress: stack.enter_context(learn.no_bar())
@@ -219,6 +219,11 @@ def train(
         fit_settings(learn, s)
     if group.is_main_process: print(_closing(learn, folder, s['monitor']))
     return learn
+
+def _by_name(s):
+    "Settings as plain values; of an object (a data set, a network) its name, which says what it was but cannot bring it back"
+    plain = lambda v: v is None or isinstance(v, (str,int,float,list))
+    return {k:v if plain(v) else str(getattr(v, 'name', v)) for k,v in s.items()}
 
 def _closing(learn, folder, monitor):
     "What was written where"
