@@ -132,12 +132,12 @@ def _start(arch, head, n_out, pretrained, weights, normalise, seed, data_config)
         if asked[what] not in (None,has): raise ValueError(f"The checkpoint {str(weights or emb.name)!r} has {what}={has!r}, and {asked[what]!r} was asked for: leave {what} out, or start from other weights.")
     return emb
 
-# %% ../nbs/09c_learner.ipynb #f102dc19
+# %% ../nbs/09c_learner.ipynb #724e2719
 def retrieval_learner(
     dls, # From `retrieval_dls`
     arch, # Any timm name, or an embedder
     head=None, # A text, see `Head`: own (the default), avg, max, gem, rmac, or several joined by +
-    loss='contrastive(0.5)+ce', # A text, see `create_loss`, or losses of PyTorch Metric Learning
+    loss='supcon(0.1)+ce', # A text, see `create_loss`, or losses of PyTorch Metric Learning
     n_out=None, # Width of the embedding; default: that of the network's features
     pretrained=True, # Weights from the hub; False for random ones
     weights=None, # A local file with weights, or a checkpoint

@@ -68,7 +68,7 @@ def get_schedule(
     try: return call_term(terms[0], schedules, 'schedule', text)
     except AssertionError: raise ValueError(f"{text!r}: the shares must lie between 0 and 1, in rising order.") from None
 
-# %% ../nbs/14a_train.ipynb #4d9a75bd
+# %% ../nbs/14a_train.ipynb #8769bec8
 def training_settings(
     dataset='digits', # What is learnt, see `get_dataset`
     valid=None, # What is scored; None: the queries of the data set, or with unseen=... the classes that are kept away
@@ -79,7 +79,7 @@ def training_settings(
     head='own', # See `Head`
     n_out=None, # Width of the embedding
     normalise=True, # Embeddings of length one?
-    loss='contrastive(0.5)+ce', # See `create_loss`
+    loss='supcon(0.1)+ce', # See `create_loss`
     sampler='per_class(4)', # See `get_sampler`
     bs=64, # Images in a batch
     accumulate=1, # Batches whose gradients are added up before a step
@@ -191,7 +191,7 @@ def fit_settings(learn, settings):
     learn.freeze_to(s['freeze_to'])
     fit(s['epochs'], *[s['body_lr']]*2, s['lr'])
 
-# %% ../nbs/14a_train.ipynb #46a7aaf4
+# %% ../nbs/14a_train.ipynb #67ebf11b
 def train(
     settings=None, # A file in TOML or YAML, or a dictionary; see `training_settings`
     root='.', # The project's folder
@@ -200,13 +200,14 @@ def train(
     device=None, # Default: the fastest there is
     workers=None, # Processes that load images
     progress=True, # Show bars and table?
+    cbs=(), # More callbacks
     **more # Settings that come before those of the file
 ) -> RetrievalLearner: # After the last epoch; its best network is in `.checkpoints.best`
     "Train as the settings say; the same call again goes on where an earlier one was stopped"
     given = read_settings(settings) if isinstance(settings, (str,Path)) else dict(settings or {})
     s = check_settings(**(given | more))
     group = process_group()
-    with group.main_process_first(): learn = learner_from(s, root, data, device, workers) # the first one may have to download
+    with group.main_process_first(): learn = learner_from(s, root, data, device, workers, cbs) # the first one may have to download
     folder = Path(out) if out else Workspace(root).model/safe_name(f'{learn.facts["train"]}_{learn.model.embedder.name}-finetuned')
     check_folder(folder)
     learn.add_cb(Checkpoints(folder, s['monitor']))
