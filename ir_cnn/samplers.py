@@ -10,7 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from .terms import call_term, read_terms
 
-# %% ../nbs/08a_samplers.ipynb #7598c293
+# %% ../nbs/08a_samplers.ipynb #354f4225
+def _check_whole(name, v, least):
+    "Raises `ValueError` for what is no whole number of at least `least`"
+    if isinstance(v, bool) or not isinstance(v, int) or v<least: raise ValueError(f"{name} is {v!r}; expected a whole number of at least {least}")
+
 def _check_bs(bs, of, what):
     "Raises `ValueError` unless batches of `bs` hold whole groups"
     if bs<of or bs%of: raise ValueError(f"A batch of {bs} images cannot hold whole groups of {of} ({what}): choose a multiple of {of}, such as {max(1, round(bs/of))*of}.")
@@ -53,13 +57,15 @@ def _enough(rows, m, few, name):
                          "choose a smaller m, few='repeat' to take its images several times, or few='skip' to leave it out.")
     return {k:v for k,v in rows.items() if few!='skip' or len(v)>=m}
 
-# %% ../nbs/08a_samplers.ipynb #924194f2
+# %% ../nbs/08a_samplers.ipynb #e279dbb4
 @dataclass(frozen=True)
 class PerClass:
     "`m` images of each of `bs/m` classes in a batch"
     m:int = 4 # Images of a class in a group
     few:str = 'error' # What to do with classes of fewer than m images: error, repeat or skip
     pairs = 'all' # which pairs of a batch count, see `RetrievalLoss`
+
+    def __post_init__(self): _check_whole('m', self.m, 1)
 
     def __call__(self,
         labels, # `[N]` class codes
@@ -73,13 +79,15 @@ class PerClass:
         rows = _enough(_by(np.asarray(labels)), self.m, self.few, name)
         return _batches({k:_groups(v, self.m, rng) for k,v in rows.items()}, bs, rng)
 
-# %% ../nbs/08a_samplers.ipynb #7a4483d0
+# %% ../nbs/08a_samplers.ipynb #cf6844bd
 @dataclass(frozen=True)
 class CrossDomain:
     "`m` gallery and `m` query images of each of `bs/2m` classes in a batch"
     m:int = 2 # Images of a class from each side
     few:str = 'error' # What to do with classes of fewer than m images on a side: error, repeat or skip
     pairs = 'cross'
+
+    def __post_init__(self): _check_whole('m', self.m, 1)
 
     def __call__(self, labels, sides, bs, rng, name=str):
         "The batches of one epoch, see `PerClass`; of the larger side each image comes once, the smaller one starts again"
@@ -95,13 +103,16 @@ class CrossDomain:
             groups[k] = [g[i%len(g)]+q[i%len(q)] for i in range(max(len(g), len(q)))]
         return _batches(dict(sorted(groups.items())), bs, rng)
 
-# %% ../nbs/08a_samplers.ipynb #a790e36b
+# %% ../nbs/08a_samplers.ipynb #6ce05107
 @dataclass(frozen=True)
 class RandomTriplets:
     "Anchor, positive, negative, one after the other"
     n:int = None # Triplets an epoch; default: one for each image that can be an anchor
     cross:bool = False # Anchors from the query side, positives and negatives from the gallery's?
     pairs = 'triplets'
+
+    def __post_init__(self):
+        if self.n is not None: _check_whole('n', self.n, 1)
 
     def __call__(self, labels, sides, bs, rng, name=str):
         "The batches of one epoch, see `PerClass`; raises `ValueError` when there are no triplets"

@@ -73,7 +73,13 @@ def open_features(
     if features is None: raise ValueError(f"The features in {str(path.parent)!r} are missing or were changed after they were written: run the extraction again.")
     return features
 
-# %% ../nbs/03f_saved.ipynb #fce5bb26
+# %% ../nbs/03f_saved.ipynb #47e5e0ab
+def _of_that_name(file, name):
+    "The embedder in a file; raises `FileNotFoundError` when it has another name"
+    emb = load_embedder(file)
+    if emb.name!=name: raise FileNotFoundError(f"{file} holds {emb.name}")
+    return emb
+
 def _candidates(meta, name, root, data, weights):
     "Functions that may give the network, the likeliest first"
     ws,build = Workspace(root, data),meta.get('build') or {}
@@ -83,7 +89,7 @@ def _candidates(meta, name, root, data, weights):
         if (ws.model/f'{o}.pt').is_file(): yield lambda o=o: load_embedder(ws.model/f'{o}.pt')
     if meta['training']=='untrained': yield lambda: create_embedder(arch, pretrained=False, seed=int((re.findall(r'seed (\d+)', source) or [42])[0]), **how)
     if meta['training']=='finetuned': # what trainings left
-        for file in [*([weights] if weights else []), *(o for o in sorted(ws.model.glob('*/best.pt')) if load_tensors(o).get('name')==meta['model'])]: yield lambda file=file: load_embedder(file)
+        for file in [*([weights] if weights else []), *sorted(ws.model.glob('*/best.pt'))]: yield lambda file=file: _of_that_name(file, meta['model'])
     if meta['training']!='pretrained': return
     if weights: yield lambda: create_embedder(arch, weights=weights, **how)
     elif source.startswith('file '):

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['pair_cosines', 'check_score', 'score_embeddings', 'score_embedder', 'RetrievalMetric', 'RetrievalScores']
 
-# %% ../nbs/09b_scoring.ipynb #df2f3f6b
+# %% ../nbs/09b_scoring.ipynb #af283885
 import re
 from functools import partial
 import numpy as np, torch, torch.nn.functional as F
@@ -16,11 +16,12 @@ from .core import *
 from .data import own_rows
 from .features import extract
 from .masks import label_codes
-from .metrics import average_precision, hit_at_k, map_at_r, mrr, precision_at_k, r_precision
+from .metrics import average_precision, hit_at_k, map_at_r, mrr, precision_at_k, r_precision, relevant_ranks
 from .ranks import full_ranks
 from .relevance import count_relevant
+from .search import knn
 
-# %% ../nbs/09b_scoring.ipynb #c0e30f54
+# %% ../nbs/09b_scoring.ipynb #7d2d7bd2
 def pair_cosines(
     query, # `[Q,D]` embeddings
     gallery, # `[N,D]` embeddings
@@ -33,7 +34,8 @@ def pair_cosines(
     ql,gl = (o.long() for o in label_codes(query_labels, gallery_labels))
     n = int(torch.cat([ql,gl]).max())+1
     sums,counts = g.new_zeros(n, g.shape[1]).index_add_(0, gl, g),torch.bincount(gl, minlength=n)
-    right,n_right = (q*sums[ql]).sum(),counts[ql].sum()
+    asked = q.new_zeros(n, q.shape[1]).index_add_(0, ql, q)
+    right,n_right = (asked*sums).sum(),counts[ql].sum()
     every,n_every = q.sum(0)@g.sum(0),len(q)*len(g)
     if own is not None: # an image has its own label, so its pair is among the right ones
         has = own>=0
@@ -41,7 +43,7 @@ def pair_cosines(
         right,n_right,every,n_every = right-mine,n_right-n_mine,every-mine,n_every-n_mine
     return float(right/n_right),float((every-right)/(n_every-n_right))
 
-# %% ../nbs/09b_scoring.ipynb #2313cadf
+# %% ../nbs/09b_scoring.ipynb #9d2973a8
 _scores = {'MAP@R':map_at_r, 'mAP':average_precision, 'MRR':mrr, 'R-precision':r_precision, 'cos_pos':None, 'cos_neg':None}
 
 def check_score(
@@ -54,6 +56,13 @@ def check_score(
     known = ['P@1','hit@5',*_scores]
     raise ValueError(f"Unknown score {name!r}.{nearest_names(name, known)} Expected P@K or hit@K with a number for K, or one of {', '.join(_scores)}.")
 
+def _ranks(query, gallery, query_labels, gallery_labels, own, scores):
+    "`RelevantRanks` as deep as the scores need: the whole ranking costs many times what the first neighbours do"
+    deepest = int(count_relevant(query_labels, gallery_labels, own).max()) if {'MAP@R','R-precision'}&set(scores) else 0
+    k = max([deepest, *(int(o.partition('@')[2]) for o in scores if o[-1].isdigit())])
+    if {'mAP','MRR'}&set(scores) or k>1000: return full_ranks(query, gallery, query_labels, gallery_labels, exclude=own)
+    return relevant_ranks(knn(query, gallery, min(max(k, 1), len(gallery)), exclude=own), query_labels, gallery_labels)
+
 def score_embeddings(
     query, # `[Q,D]`
     gallery, # `[N,D]`
@@ -65,7 +74,7 @@ def score_embeddings(
     "The mean of each score; raises `ValueError` for unknown names"
     asked = {o:check_score(o) for o in scores}
     out = dict(zip(('cos_pos','cos_neg'), pair_cosines(query, gallery, query_labels, gallery_labels, own)))
-    if any(asked.values()): ranks = full_ranks(query, gallery, query_labels, gallery_labels, exclude=own)
+    if any(asked.values()): ranks = _ranks(query, gallery, query_labels, gallery_labels, own, scores)
     for k,f in asked.items():
         if f: out[k] = float(f(ranks).nanmean())
     return {k:out[k] for k in scores}
@@ -119,7 +128,7 @@ class RetrievalScores(Callback):
 
     def metrics(self): return [RetrievalMetric(self.scores, o) for o in self.names]
 
-# %% ../nbs/09b_scoring.ipynb #1d3101fc
+# %% ../nbs/09b_scoring.ipynb #f7725ec3
 @patch
 def before_validate(self:RetrievalScores): self._parts,self._cancelled = [],False
 
@@ -128,7 +137,7 @@ def after_cancel_validate(self:RetrievalScores): self._cancelled = True
 
 @patch
 def after_pred(self:RetrievalScores):
-    if not self.training and not hasattr(self.learn, 'gather_preds'): self._parts.append((self.pred.detach().float().cpu(), self.yb[-1].cpu()))
+    if not self.training and not hasattr(self.learn, 'gather_preds') and self.dl.dataset is self.dls.valid.dataset: self._parts.append((self.pred.detach().float().cpu(), self.yb[-1].cpu()))
 
 @patch
 def after_validate(self:RetrievalScores):

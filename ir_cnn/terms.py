@@ -25,10 +25,14 @@ class Term:
         given = ', '.join([show(o) for o in self.args] + [f'{k}={show(v)}' for k,v in self.kwargs.items()])
         return (f'{self.weight:g}*' if self.weight!=1 else '') + self.name + (f'({given})' if given else '')
 
-# %% ../nbs/00e_terms.ipynb #2b8a8291
+# %% ../nbs/00e_terms.ipynb #022d280a
 def _fault(text, at, why, hint):
     "The error for a text that cannot be read, with a mark below the place"
     return ValueError(f"Cannot read {text!r} at position {at}: {why}. Expected {hint}.")
+
+def _at(node, text):
+    "The position of a node, from 1; Python counts bytes"
+    return len(text.encode()[:node.col_offset].decode(errors='ignore'))+1
 
 def _value(node, text, hint):
     "The number, word, True, False or None that a node is"
@@ -37,12 +41,12 @@ def _value(node, text, hint):
     if isinstance(inner, ast.Name) and not minus: return inner.id
     if isinstance(inner, ast.Constant) and (isinstance(inner.value, (int,float)) or (not minus and isinstance(inner.value, (str,type(None))))):
         return -inner.value if minus else inner.value
-    raise _fault(text, node.col_offset+1, f"{ast.get_source_segment(text, node)!r} is neither a number nor a word", hint)
+    raise _fault(text, _at(node, text), f"{ast.get_source_segment(text, node)!r} is neither a number nor a word", hint)
 
-# %% ../nbs/00e_terms.ipynb #83a28f38
+# %% ../nbs/00e_terms.ipynb #e3dd6a89
 def _terms(node, text, hint, weight=1., at=None):
     "The summands below a node of Python's syntax tree"
-    at = node.col_offset+1 if at is None else at
+    at = _at(node, text) if at is None else at
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and weight==1: return _terms(node.left, text, hint) + _terms(node.right, text, hint)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult) and isinstance(node.left, ast.Constant) and isinstance(node.left.value, (int,float)):
         return _terms(node.right, text, hint, weight*node.left.value, at)

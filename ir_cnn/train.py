@@ -7,7 +7,7 @@ __all__ = ['optimisers', 'schedules', 'training_recipes', 'hold_out_classes', 'g
            'read_settings', 'check_settings', 'training_sets', 'learner_from', 'fit_settings', 'train', 'find_lr',
            'recipe_settings_of', 'ir_cnn_train', 'ir_cnn_find_lr']
 
-# %% ../nbs/14a_train.ipynb #843229f0
+# %% ../nbs/14a_train.ipynb #8614a704
 import argparse, inspect, sys, tempfile
 from contextlib import ExitStack
 from functools import partial
@@ -18,7 +18,7 @@ from fastai.callback.all import EarlyStoppingCallback, GradientAccumulation, Mix
 from fastai.callback.schedule import minimum, steep, valley
 from fastcore.all import docments
 from matplotlib.figure import Figure
-from .checkpoints import Checkpoints, checkpoint_facts
+from .checkpoints import Checkpoints, checkpoint_facts, less_is_better
 from .core import *
 from .data import RetrievalDataset, check_items, get_dataset, image_keys
 from .learner import RetrievalLearner, retrieval_learner
@@ -105,7 +105,7 @@ def training_settings(
 
 _defaults = training_settings()
 
-# %% ../nbs/14a_train.ipynb #f2e1f0b2
+# %% ../nbs/14a_train.ipynb #9870d2fc
 def read_settings(
     file, # TOML or YAML, chosen by its ending
 ) -> dict:
@@ -140,6 +140,7 @@ def check_settings(
         if s[k] not in allowed: raise ValueError(f"{k} is {s[k]!r}.{nearest_names(s[k], allowed)} Expected one of {', '.join(allowed)}.")
     for k,least in dict(epochs=0, freeze_epochs=0, bs=2, accumulate=1).items():
         if int(s[k])!=s[k] or s[k]<least: raise ValueError(f"{k} is {s[k]!r}: expected a whole number of at least {least}.")
+        s[k] = int(s[k])
     if not s['epochs']+s['freeze_epochs']: raise ValueError("epochs and freeze_epochs are both 0: nothing would be learnt.")
     if not 0<=s['unseen']<1: raise ValueError(f"unseen is {s['unseen']!r}: expected a share of the classes from 0 to below 1.")
     if s['unseen'] and s['valid']: raise ValueError("Both valid and unseen are given: what is scored is either another data set or a share of the classes.")
@@ -150,7 +151,7 @@ def _number(k, text):
     try: return float(text)
     except ValueError: raise ValueError(f"{k} is {text!r}: expected a number.") from None
 
-# %% ../nbs/14a_train.ipynb #a1f115c3
+# %% ../nbs/14a_train.ipynb #6f2a8be1
 def training_sets(settings, root='.', data=None) -> tuple: # (what is learnt, what is scored or None)
     "The data sets that the settings name; raises `ValueError`"
     ds = get_dataset(settings['dataset'], root, data)
@@ -172,7 +173,7 @@ def learner_from(
     dls = retrieval_dls(learnt, scored, s['sampler'], s['bs'], s['augment'], seed=s['seed'], num_workers=workers, device=device,
                         sides=tuple(domains.get(o, o) for o in ('gallery','query')), **(dict(size=s['size']) if s['size'] else {}))
     more = [MixedPrecision(amp_mode='fp16' if s['precision']=='float16' else 'bf16')]*(s['precision']!='float32') + [GradientAccumulation(s['bs']*s['accumulate'])]*(s['accumulate']>1)
-    if s['patience']: more.append(EarlyStoppingCallback(s['monitor'], patience=s['patience']))
+    if s['patience']: more.append(EarlyStoppingCallback(s['monitor'], comp=np.less if less_is_better(s['monitor']) else np.greater, patience=s['patience']))
     if s['precision']!='float32' and dls.device.type!='cuda': raise ValueError(f"precision is {s['precision']!r}, which is for training on a GPU: leave it out on {dls.device.type}.")
     return retrieval_learner(dls, s['arch'], s['head'], s['loss'], s['n_out'], s['pretrained'], s['weights'], s['normalise'], s['bn_eval'], s['scores'], s['seed'],
                              opt_func=optimisers[s['opt']], wd=s['wd'], cbs=[*more, *cbs])
@@ -187,11 +188,11 @@ def fit_settings(learn, settings):
     learn.create_opt()
     if s['freeze_epochs']:
         learn.freeze()
-        fit(s['freeze_epochs'], *[s['body_lr']]*2, s['lr'])
+        if len(learn.splitter(learn.plain_model)[-1]): fit(s['freeze_epochs'], *[s['body_lr']]*2, s['lr'])
     learn.freeze_to(s['freeze_to'])
     fit(s['epochs'], *[s['body_lr']]*2, s['lr'])
 
-# %% ../nbs/14a_train.ipynb #67ebf11b
+# %% ../nbs/14a_train.ipynb #69b35657
 def train(
     settings=None, # A file in TOML or YAML, or a dictionary; see `training_settings`
     root='.', # The project's folder
@@ -210,6 +211,7 @@ def train(
     with group.main_process_first(): learn = learner_from(s, root, data, device, workers, cbs) # the first one may have to download
     folder = Path(out) if out else Workspace(root).model/safe_name(f'{learn.facts["train"]}_{learn.model.embedder.name}-finetuned')
     check_folder(folder)
+    learn.facts['settings'] = {k:_by_name(s)[k] for k in ('lr','body_lr','schedule','freeze_to','accumulate','precision')}
     learn.add_cb(Checkpoints(folder, s['monitor']))
     if group.is_main_process:
         with atomic_write(folder/'train.yaml') as tmp: tmp.write_text(yaml.safe_dump(_by_name(s), sort_keys=False, allow_unicode=True), encoding='utf-8')
@@ -224,7 +226,7 @@ def train(
 def _by_name(s):
     "Settings as plain values; of an object (a data set, a network) its name, which says what it was but cannot bring it back"
     plain = lambda v: v is None or isinstance(v, (str,int,float,list))
-    return {k:v if plain(v) else str(getattr(v, 'name', v)) for k,v in s.items()}
+    return {k:v if plain(v) else str(v) if isinstance(v, Path) else str(getattr(v, 'name', v)) for k,v in s.items()}
 
 def _closing(learn, folder, monitor):
     "What was written where"
