@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['augmentations', 'read_augment', 'TimmAugment', 'Erase', 'augment_tfms']
 
-# %% ../nbs/08b_augment.ipynb #2a0e8650
+# %% ../nbs/08b_augment.ipynb #a07a03d7
 import torch
 from .images import * # first: it quiets a warning that fastai's import brings
-from fastai.vision.all import L, RandTransform, TensorImage, Transform
+from fastai.vision.all import L, TensorImage, Transform
 from PIL import Image
 from timm.data import create_transform
 from timm.data.random_erasing import RandomErasing
@@ -47,7 +47,7 @@ def read_augment(
         asked |= new
     return asked
 
-# %% ../nbs/08b_augment.ipynb #c3d16994
+# %% ../nbs/08b_augment.ipynb #e1e3315f
 class TimmAugment(Transform):
     "timm's training transform up to the bytes of the pixels"
     split_idx = 0
@@ -60,24 +60,22 @@ class TimmAugment(Transform):
 
     def encodes(self, x:Image.Image): return TensorImage(self.tfm(x))
 
-class Erase(RandTransform):
+class Erase(Transform):
     "timm's random erasing of rectangles in a normalised batch"
     split_idx,order = 0,100 # after the batch was normalised
-    def __init__(self, p):
-        super().__init__(p=1.) # which images are meant is drawn below, for each of them
-        self.erase = RandomErasing(probability=p, mode='pixel', device='cpu')
+    def __init__(self, p): self.erase = RandomErasing(probability=p, mode='pixel', device='cpu')
 
     def encodes(self, x:TensorImage):
         self.erase.device = x.device
-        return TensorImage(self.erase(torch.Tensor(x).as_subclass(torch.Tensor).clone()))
+        return TensorImage(self.erase(x.as_subclass(torch.Tensor).clone())) # timm erases in place
 
-# %% ../nbs/08b_augment.ipynb #f39d7584
+# %% ../nbs/08b_augment.ipynb #885daf0b
 def augment_tfms(
     embedder, # Whose images are changed
     augment, # A text, see `read_augment`, or fastai transforms
 ) -> tuple: # (item transforms that come instead of the evaluation transform, or none; batch transforms)
     "fastai transforms for the training side"
-    if not isinstance(augment, str): return [],[o for o in L(augment)]
+    if not isinstance(augment, str): return [],list(L(augment))
     asked = read_augment(augment)
     if not asked: return [],[]
     return [TimmAugment(embedder.data_config, asked)], [Erase(asked['re_prob'])] if 're_prob' in asked else []

@@ -19,12 +19,13 @@ from .features import items_digest
 from .learner import RetrievalLearner
 from .models import embedder_state
 
-# %% ../nbs/09d_checkpoints.ipynb #cb8cf785
+# %% ../nbs/09d_checkpoints.ipynb #6ddaa221
 def training_facts(learn:RetrievalLearner) -> dict:
     "What determines a training, as plain values"
     rows,scored = learn.dls.train.dataset,learn.dls.valid.dataset
     opt = getattr(learn.opt_func, 'func', learn.opt_func)
-    return learn.facts | dict(optimiser=opt.__name__, wd=learn.wd, columns=list(learn.metrics.attrgot('name')), items=digest(items_digest(rows.table)), valid_items=digest(items_digest(scored.scored)), prepared_for=learn.dls.prepared_for,
+    return learn.facts | dict(optimiser=opt.__name__, wd=learn.wd, columns=list(learn.metrics.attrgot('name')),
+                              items=digest(items_digest(rows.table)), valid_items=digest(items_digest(scored.scored)), prepared_for=learn.dls.prepared_for,
                               versions=dict(ir_cnn=ir_cnn.__version__, fastai=fastai.__version__, timm=timm.__version__, torch=str(torch.__version__)))
 
 def _plain(o):
@@ -45,7 +46,7 @@ def checkpoint_facts(
     if not isinstance(d, dict) or 'training' not in d: raise ValueError(f"{str(path)!r} is no checkpoint of a training: expected a file such as best.pt that `Checkpoints` wrote.")
     return d['training'] | {k:d[k] for k in ('name','training_type','weights','scores','epoch') if k in d}
 
-# %% ../nbs/09d_checkpoints.ipynb #493d0d6c
+# %% ../nbs/09d_checkpoints.ipynb #ad72e07e
 def less_is_better(monitor): return monitor.endswith('loss') or monitor=='cos_neg'
 
 class Checkpoints(Callback):
@@ -59,12 +60,12 @@ class Checkpoints(Callback):
         self.folder,self.monitor = Path(folder),monitor
         self.smaller = less_is_better(monitor) if smaller is None else smaller
         self.best,self.last = self.folder/'best.pt',self.folder/'last.pt'
-        self.best_value,self._state = None,None
+        self.best_value,self._plans = None,[] # the plans of the fits that are finished
 
     def _fit(self): return self.learn.seeded_epochs.fits
     def _value(self, values): return dict(zip(self.recorder.metric_names[1:], values))[self.monitor]
 
-# %% ../nbs/09d_checkpoints.ipynb #5108e858
+# %% ../nbs/09d_checkpoints.ipynb #e6b7645a
 @patch
 def _read(self:Checkpoints):
     "The state in last.pt, or None; raises `ValueError` when it is another training's"
@@ -98,8 +99,8 @@ def _go_on(self:Checkpoints, kept):
     p,fit = kept['progress'],self._fit()
     plan = p['plans'][fit]
     if plan!=self._plan: raise ValueError(f"The checkpoint {str(self.last)!r} was trained with {plan[0]} epochs and the rates {plan[1]} in fit {fit+1}, here it is {self._plan[0]} epochs and {self._plan[1]}: choose another folder, or remove the files to start anew.")
-    if p['fit']==fit or not getattr(self, '_plans', None): _load_model(self.learn.plain_model, kept['model'], self.last)
-    self.best_value,self._plans = p['best'],p['plans'][:fit]
+    _load_model(self.learn.plain_model, kept['model'], self.last)
+    self.best_value = p['best']
     if p['fit']>fit:
         self._plans = p['plans'][:fit+1]
         print(f'Fit {fit+1} was finished before: nothing is left to do in it.')
@@ -112,7 +113,7 @@ def _go_on(self:Checkpoints, kept):
     r.smooth_loss.val,r.smooth_loss.count = torch.tensor(p['smooth'][0]),p['smooth'][1]
     if self.learn.create_mbar: print(f'Going on after epoch {len(self._done)} of {self.n_epoch}, from {self.last}')
 
-# %% ../nbs/09d_checkpoints.ipynb #26dfbe92
+# %% ../nbs/09d_checkpoints.ipynb #fc8dac17
 def _load_model(model, state, path):
     "Load a model's state; raises `ValueError` when it is for another head or number of classes"
     own = model.state_dict()
@@ -132,10 +133,10 @@ def load_checkpoint(self:RetrievalLearner,
     checkpoint_facts(path) # raises for what is no checkpoint
     d = load_tensors(path)
     if 'model' not in d: raise ValueError(f"{str(path)!r} holds the network alone: give it as weights to `retrieval_learner`, or load last.pt.")
-    _load_model(self.model, d['model'], path)
+    _load_model(self.plain_model, d['model'], path)
     return self
 
-# %% ../nbs/09d_checkpoints.ipynb #2bb70ec7
+# %% ../nbs/09d_checkpoints.ipynb #f7dcb492
 @patch
 def before_epoch(self:Checkpoints):
     if self.epoch<len(self._done): raise CancelEpochException()
@@ -166,12 +167,11 @@ def _write(self:Checkpoints, values, better):
     scores = dict(zip(r.metric_names[1:], values))
     state = _plain(embedder_state(emb)) | dict(training_type='finetuned', weights=words, training=self._facts, scores=scores, epoch=self.epoch+1)
     if better: save_tensors(state, self.best)
-    progress = dict(fit=self._fit(), plans=[*(getattr(self, '_plans', None) or []), self._plan], values=self._done, best=self.best_value, lrs=_plain(r.lrs),
+    progress = dict(fit=self._fit(), plans=[*self._plans, self._plan], values=self._done, best=self.best_value, lrs=_plain(r.lrs),
                     losses=_plain([float(o) for o in r.losses]), smooth=[float(r.smooth_loss.val), r.smooth_loss.count], iters=_plain(r.iters), train_iter=self.train_iter)
     scaler = self.learn.scaler.state_dict() if getattr(self.learn, 'scaler', None) is not None else None
     save_tensors(state | dict(model=_plain(self.learn.plain_model.state_dict()), opt=_plain(self.opt.state_dict()), scaler=scaler, progress=progress), self.last)
 
 @patch
 def after_fit(self:Checkpoints):
-    if self.run and self._done: self._plans = [*(getattr(self, '_plans', None) or []), self._plan]
-    self.run = True
+    if self._done: self._plans = [*self._plans, self._plan]

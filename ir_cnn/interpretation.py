@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RetrievalInterpretation', 'learner_features']
 
-# %% ../nbs/12c_interpretation.ipynb #c994c6b6
+# %% ../nbs/12c_interpretation.ipynb #1ef920ed
 import inspect
 from pathlib import Path
 import numpy as np, pandas as pd, torch
@@ -21,6 +21,7 @@ from .curves import Threshold, confusion, embedding_map, neighbour_pairs, sample
 from .data import own_rows
 from .features import Features
 from .interpret import plot_neighbours, worst_queries
+from .learner import RetrievalLearner
 from .metrics import all_metrics, evaluate, relevant_ranks
 from .ranks import full_ranks
 from .search import knn
@@ -326,11 +327,12 @@ def _predictions(learn, dl, what):
     rows,order = torch.cat(numbers.rows).sort()
     return preds[order].float(),rows.tolist()
 
-# %% ../nbs/12c_interpretation.ipynb #8452fb18
+# %% ../nbs/12c_interpretation.ipynb #8d9e3651
 def learner_features(
     learn, # A fastai `Learner` whose predictions are embeddings
-) -> Features: # The training images as gallery, the validation images as queries
+) -> Features: # The training images as gallery, the validation images as queries; of a `RetrievalLearner` both sides of what it scores
     "The embeddings of a learner's images; raises `ValueError` for loaders and predictions of another kind"
+    if isinstance(learn, RetrievalLearner): return learn.scored_features()
     if len(learn.dls.loaders)<2: raise ValueError("The learner has no validation loader: expected training images, which become the gallery, and validation images, which become the queries.")
     sides,dropped,start = [],{},0
     for what,dl in (('training',learn.dls.train), ('validation',learn.dls.valid)):
@@ -356,3 +358,14 @@ def from_learner(cls:RetrievalInterpretation,
 ) -> RetrievalInterpretation:
     "Embed the training images as gallery and the validation images as queries, and search"
     return cls.from_features(learner_features(learn), k, metric, device, name)
+
+# %% ../nbs/12c_interpretation.ipynb #aa7f74b9
+@patch
+def show_results(self:RetrievalLearner,
+    max_n=4, # Queries
+    k=5, # Neighbours of each
+    seed=42, # Which queries are drawn
+) -> Figure:
+    "Some queries of the validation, each followed by what it finds"
+    interp = RetrievalInterpretation.from_learner(self, k)
+    return interp.show_results(np.random.default_rng(seed).choice(len(interp), min(max_n, len(interp)), replace=False).tolist(), k=k)

@@ -6,7 +6,7 @@
 __all__ = ['unused_parameters', 'RetrievalModel', 'body_layers', 'retrieval_groups', 'EvalNorms', 'SeededEpochs', 'StopOnNaN',
            'RetrievalLearner', 'retrieval_learner']
 
-# %% ../nbs/09c_learner.ipynb #40dc5226
+# %% ../nbs/09c_learner.ipynb #f8e657a8
 import random, re
 from copy import deepcopy
 import numpy as np, torch
@@ -15,20 +15,17 @@ from fastai.callback.channelslast import ChannelsLast
 from fastai.callback.core import Callback, TrainEvalCallback
 from fastai.learner import Learner
 from fastcore.all import L, delegates, patch
-from matplotlib import pyplot as plt
 from timm.models import group_parameters
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from .core import *
-from .data import image_sources, own_rows
+from .features import Features
 from .heads import check_head
-from .images import SkipItemException
 from .loaders import prepare, prepare_again
 from .losses import create_loss
 from .models import Embedder, create_embedder, with_head
 from .pooling import average_pool
 from .scoring import RetrievalScores
-from .search import knn
 
 # %% ../nbs/09c_learner.ipynb #09861bd9
 def unused_parameters(
@@ -121,25 +118,26 @@ class SeededEpochs(Callback):
         self.fits += self._counts
         random.setstate(self._before[0]), np.random.set_state(self._before[1]), torch.set_rng_state(self._before[2])
 
-# %% ../nbs/09c_learner.ipynb #88561ce0
+# %% ../nbs/09c_learner.ipynb #f314617d
 class StopOnNaN(Callback):
     "Stops a training whose loss is no number, before the weights are changed; raises `FloatingPointError`"
     order = 11 # after mixed precision has left its number format
     def after_loss(self):
         if not self.training or torch.isfinite(self.loss).all(): return
-        parts = ', '.join(f'{k} {float(v):g}' for k,v in getattr(self.learn, 'criterion').parts.items())
+        parts = ', '.join(f'{k} {float(v):g}' for k,v in self.learn.criterion.parts.items())
         kept = getattr(self.learn, 'checkpoints', None)
         raise FloatingPointError(f"The loss is {float(self.loss):g} in batch {self.iter+1} of epoch {self.epoch+1} ({parts}); the weights are those before it"
                                  + (f', and the last good checkpoint is {kept.last}' if kept else '') + ". Choose a smaller learning rate, or train in float32.")
 
-# %% ../nbs/09c_learner.ipynb #6db368b0
+# %% ../nbs/09c_learner.ipynb #0d158a84
 class RetrievalLearner(Learner):
     "A fastai `Learner` whose predictions are embeddings"
     def __init__(self, dls, model, facts, **kwargs):
-        self.criterion,self.facts,self.is_fitting = model.loss,facts,False
+        self.facts,self.is_fitting = facts,False
         super().__init__(dls, model, loss_func=self._loss, **kwargs)
 
     plain_model = property(lambda self: getattr(self.model, 'module', self.model), doc="The model itself, also while it is wrapped for several processes")
+    criterion = property(lambda self: self.plain_model.loss, doc="The `RetrievalLoss`")
 
     def _loss(self, pred, label, other, reduction='mean'):
         "The loss in training; zero in validation, whose classes need not be those that are learnt"
@@ -222,32 +220,16 @@ def to_embedder(self:RetrievalLearner) -> Embedder: # In evaluation mode, on the
     emb.training_type,emb.weights = 'finetuned',f"{self.seeded_epochs.fits} fits from {self.facts['start']}"
     return emb
 
-# %% ../nbs/09c_learner.ipynb #e2849bd5
-def _show_row(axes, sources, titles, right):
-    "One query and what it found"
-    for i,(ax,source,title) in enumerate(zip(axes, sources, titles)):
-        ax.axis('off')
-        try: ax.imshow(OpenImage().encodes(source))
-        except SkipItemException: ax.text(.5, .5, 'unreadable', ha='center')
-        mark = '' if i==0 else '✓ ' if right[i-1] else '✗ '
-        ax.set_title(mark+title.replace('$', r'\$'), fontsize=8, color='black' if i==0 else 'tab:green' if right[i-1] else 'tab:red')
-
+# %% ../nbs/09c_learner.ipynb #589870ef
 @patch
-def show_results(self:RetrievalLearner,
-    max_n=4, # Queries
-    k=5, # Neighbours of each
-    seed=42, # Which queries are drawn
-):
-    "Show some queries of the validation, each followed by what it finds"
+def scored_features(self:RetrievalLearner) -> Features:
+    "The embeddings of the images that are scored, with their items; figures and searches take them as they take those of `extract`"
+    with self.no_bar(): self.validate()
     found = self.retrieval_scores
-    with self.no_bar(): self.validate() # the weights may have changed since the last time
     gallery,query,g,q = found.sides(found.rows)
-    picked = np.random.default_rng(seed).choice(len(query), min(max_n, len(query)), replace=False)
-    own = own_rows(gallery, query)
-    near = knn(found.embeddings[q[picked]], found.embeddings[g], min(k, len(gallery)), exclude=None if own is None else own[picked])
-    fig,axes = plt.subplots(len(picked), 1+near.k, figsize=(1.4*(1+near.k), 1.6*len(picked)), squeeze=False, layout='constrained')
-    for row,axs,I in zip(picked, axes, near.indices.tolist()):
-        them = gallery.iloc[[o for o in I if o>=0]]
-        _show_row(axs, image_sources(query.iloc[[row]])+image_sources(them), [query.label.iloc[row], *them.label], (them.label==query.label.iloc[row]).tolist())
-    plt.close(fig)
-    return fig
+    vocab = sorted(found.table.label.unique())
+    code = {o:i for i,o in enumerate(vocab)}
+    lost = found.table.index.difference(gallery.index.union(query.index))
+    meta = dict(dataset=self.facts['valid'], model=self.plain_model.embedder.name, training='finetuned', preprocessing=dict(protocol='learner'))
+    return Features(found.embeddings[g], found.embeddings[q], *(torch.tensor([code[o] for o in items.label]) for items in (gallery, query)),
+                    gallery, query, vocab, {i:'the image cannot be read' for i in lost}, meta)

@@ -79,7 +79,7 @@ class PerClass:
         rows = _enough(_by(np.asarray(labels)), self.m, self.few, name)
         return _batches({k:_groups(v, self.m, rng) for k,v in rows.items()}, bs, rng)
 
-# %% ../nbs/08a_samplers.ipynb #cf6844bd
+# %% ../nbs/08a_samplers.ipynb #d783460e
 @dataclass(frozen=True)
 class CrossDomain:
     "`m` gallery and `m` query images of each of `bs/2m` classes in a batch"
@@ -94,14 +94,15 @@ class CrossDomain:
         _check_bs(bs, 2*self.m, f'm={self.m} from each side')
         labels,sides = np.asarray(labels),np.asarray(sides)
         both = [_by(np.where(sides==o, labels, -1)) for o in (0,1)]
-        lone = set(both[0])^set(both[1])-{-1} if self.few=='error' else set()
-        if lone - {-1}: raise ValueError(f"The class {name(min(lone-{-1}))} has images on one side only: both sides need m={self.m}; leave it out with few='skip'.")
-        gallery,query = [{k:v for k,v in _enough({k:v for k,v in o.items() if k>=0}, self.m, self.few, name).items()} for o in both]
+        for o in both: o.pop(-1, None) # the rows of the other side
+        lone = set(both[0])^set(both[1]) if self.few=='error' else ()
+        if lone: raise ValueError(f"The class {name(min(lone))} has images on one side only: both sides need m={self.m}; leave it out with few='skip'.")
+        gallery,query = (_enough(o, self.m, self.few, name) for o in both)
         groups = {}
-        for k in gallery.keys()&query.keys():
+        for k in sorted(gallery.keys()&query.keys()):
             g,q = _groups(gallery[k], self.m, rng),_groups(query[k], self.m, rng)
             groups[k] = [g[i%len(g)]+q[i%len(q)] for i in range(max(len(g), len(q)))]
-        return _batches(dict(sorted(groups.items())), bs, rng)
+        return _batches(groups, bs, rng)
 
 # %% ../nbs/08a_samplers.ipynb #6ce05107
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['optimisers', 'schedules', 'training_recipes', 'hold_out_classes', 'get_schedule', 'training_settings',
            'read_settings', 'check_settings', 'training_sets', 'learner_from', 'fit_settings', 'train', 'find_lr',
-           'recipe_settings_of', 'ir_cnn_train', 'ir_cnn_find_lr']
+           'training_recipe', 'ir_cnn_train', 'ir_cnn_find_lr']
 
-# %% ../nbs/14a_train.ipynb #8614a704
-import argparse, inspect, sys, tempfile
+# %% ../nbs/14a_train.ipynb #020a48c9
+import argparse, sys, tempfile
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-import fastai.optimizer as fastai_optimizers, numpy as np, pandas as pd, torch, yaml
+import fastai.optimizer as fastai_optimizers, numpy as np, pandas as pd, yaml
 from .images import * # first: it quiets a warning that fastai's import brings
 from fastai.callback.all import EarlyStoppingCallback, GradientAccumulation, MixedPrecision, ParamScheduler, SchedCos, SchedLin, SchedNo, combine_scheds
 from fastai.callback.schedule import minimum, steep, valley
@@ -20,14 +20,16 @@ from fastcore.all import docments
 from matplotlib.figure import Figure
 from .checkpoints import Checkpoints, checkpoint_facts, less_is_better
 from .core import *
-from .data import RetrievalDataset, check_items, get_dataset, image_keys
+from .data import RetrievalDataset, check_items, get_dataset
+from .features import unique_images
 from .learner import RetrievalLearner, retrieval_learner
 from .loaders import retrieval_dls
 from .official import Sketchy, write_sketchy_split
+from .run import guarded
 from .splits import ClassSplit, Itself
 from .terms import call_term, read_terms
 
-# %% ../nbs/14a_train.ipynb #4837c374
+# %% ../nbs/14a_train.ipynb #e66d1b93
 def hold_out_classes(
     dataset, # All of whose images are divided
     share=0.5, # Of the classes, that are not learnt
@@ -35,20 +37,16 @@ def hold_out_classes(
 ) -> tuple: # (data set of the learnt classes, data set of the others, each image a query against all others)
     "Two data sets without a common class"
     items = check_items(dataset.items, dataset.name)
-    items = items[~_again(items)].drop(columns='split')
+    items = items.iloc[unique_images(items)[0]].drop(columns='split')
     shares = (('train',1-share), ('unseen',share))
     parts = [ClassSplit(o, shares, seed, Itself())(items.assign(rel=items.path)).drop(columns='rel') for o in ('train','unseen')]
     return tuple(RetrievalDataset(f'{dataset.name}-{o}', p) for o,p in zip(('train','unseen'), parts))
 
-def _again(items):
-    "`[n]` booleans: which rows show an image that an earlier row showed"
-    seen = set()
-    return np.array([o in seen or seen.add(o) is not None for o in image_keys(items)])
-
-# %% ../nbs/14a_train.ipynb #6af97bc5
+# %% ../nbs/14a_train.ipynb #fc93a215
 optimisers = dict(adam=fastai_optimizers.Adam, radam=fastai_optimizers.RAdam, sgd=partial(fastai_optimizers.SGD, mom=0.9), rmsprop=fastai_optimizers.RMSProp,
                   lamb=fastai_optimizers.Lamb, ranger=fastai_optimizers.ranger)
 
+# %% ../nbs/14a_train.ipynb #2336c26f
 def _one_cycle(rise=0.25, start=25., end=1e5): return combine_scheds([rise, 1-rise], [SchedCos(1/start, 1.), SchedCos(1., 1/end)])
 def _flat_cos(flat=0.75): return combine_scheds([flat, 1-flat], [SchedNo(1., 1.), SchedCos(1., 0.)])
 def _steps(first=0.6, second=0.8, factor=0.1):
@@ -105,7 +103,7 @@ def training_settings(
 
 _defaults = training_settings()
 
-# %% ../nbs/14a_train.ipynb #9870d2fc
+# %% ../nbs/14a_train.ipynb #ab911308
 def read_settings(
     file, # TOML or YAML, chosen by its ending
 ) -> dict:
@@ -118,6 +116,7 @@ def read_settings(
     if not isinstance(d, dict): raise ValueError(f"The settings file {str(file)!r} holds no settings: expected lines such as lr: 0.001.")
     return d
 
+# %% ../nbs/14a_train.ipynb #a132a059
 def _toml(text):
     "The values in TOML; before Python 3.11 by the library that became Python's own"
     try: import tomllib
@@ -147,17 +146,23 @@ def check_settings(
     get_schedule(s['schedule'])
     return s
 
+# %% ../nbs/14a_train.ipynb #55de34d3
+def _all_settings(settings, more):
+    "Those of a file or dictionary, with `more` before them, checked"
+    return check_settings(**((read_settings(settings) if isinstance(settings, (str,Path)) else dict(settings or {})) | more))
+
 def _number(k, text):
     try: return float(text)
     except ValueError: raise ValueError(f"{k} is {text!r}: expected a number.") from None
 
-# %% ../nbs/14a_train.ipynb #6f2a8be1
+# %% ../nbs/14a_train.ipynb #173c5659
 def training_sets(settings, root='.', data=None) -> tuple: # (what is learnt, what is scored or None)
     "The data sets that the settings name; raises `ValueError`"
     ds = get_dataset(settings['dataset'], root, data)
     if settings['unseen']: return hold_out_classes(ds, settings['unseen'], settings['seed'])
     return ds, get_dataset(settings['valid'], root, data) if settings['valid'] else None
 
+# %% ../nbs/14a_train.ipynb #1e265e8f
 def learner_from(
     settings, # From `check_settings`
     root='.', # The project's folder
@@ -178,21 +183,20 @@ def learner_from(
     return retrieval_learner(dls, s['arch'], s['head'], s['loss'], s['n_out'], s['pretrained'], s['weights'], s['normalise'], s['bn_eval'], s['scores'], s['seed'],
                              opt_func=optimisers[s['opt']], wd=s['wd'], cbs=[*more, *cbs])
 
+# %% ../nbs/14a_train.ipynb #f9f610bf
 def fit_settings(learn, settings):
     "The fits that settings describe: what is new by itself, then the network with it"
-    s = settings
-    def fit(n, *rates):
-        shape = get_schedule(s['schedule'])
-        highest = np.array(rates)
-        if n: learn.fit(n, cbs=ParamScheduler({'lr':lambda pos: highest*shape(pos)}), lr=list(rates))
+    s,shape = settings,get_schedule(settings['schedule'])
+    rates = np.array([s['body_lr'], s['body_lr'], s['lr']]) # of the parameter groups
+    def fit(n):
+        if n: learn.fit(n, cbs=ParamScheduler({'lr':lambda pos: rates*shape(pos)}), lr=rates.tolist())
     learn.create_opt()
-    if s['freeze_epochs']:
-        learn.freeze()
-        if len(learn.splitter(learn.plain_model)[-1]): fit(s['freeze_epochs'], *[s['body_lr']]*2, s['lr'])
+    learn.freeze()
+    if len(learn.splitter(learn.plain_model)[-1]): fit(s['freeze_epochs'])
     learn.freeze_to(s['freeze_to'])
-    fit(s['epochs'], *[s['body_lr']]*2, s['lr'])
+    fit(s['epochs'])
 
-# %% ../nbs/14a_train.ipynb #69b35657
+# %% ../nbs/14a_train.ipynb #e368dab3
 def train(
     settings=None, # A file in TOML or YAML, or a dictionary; see `training_settings`
     root='.', # The project's folder
@@ -205,8 +209,7 @@ def train(
     **more # Settings that come before those of the file
 ) -> RetrievalLearner: # After the last epoch; its best network is in `.checkpoints.best`
     "Train as the settings say; the same call again goes on where an earlier one was stopped"
-    given = read_settings(settings) if isinstance(settings, (str,Path)) else dict(settings or {})
-    s = check_settings(**(given | more))
+    s = _all_settings(settings, more)
     group = process_group()
     with group.main_process_first(): learn = learner_from(s, root, data, device, workers, cbs) # the first one may have to download
     folder = Path(out) if out else Workspace(root).model/safe_name(f'{learn.facts["train"]}_{learn.model.embedder.name}-finetuned')
@@ -223,6 +226,7 @@ def train(
     if group.is_main_process: print(_closing(learn, folder, s['monitor']))
     return learn
 
+# %% ../nbs/14a_train.ipynb #1218e956
 def _by_name(s):
     "Settings as plain values; of an object (a data set, a network) its name, which says what it was but cannot bring it back"
     plain = lambda v: v is None or isinstance(v, (str,int,float,list))
@@ -234,7 +238,7 @@ def _closing(learn, folder, monitor):
     scores = ', '.join(f'{k} {v:.4f}' for k,v in f['scores'].items() if v is not None and 'loss' not in k and k!='time')
     return f"Wrote the best network by {monitor} ({f['weights'].split(',')[0]}, epoch {f['epoch']}: {scores}) to {folder/'best.pt'}, the last state to last.pt and the settings to train.yaml"
 
-# %% ../nbs/14a_train.ipynb #3cb07e58
+# %% ../nbs/14a_train.ipynb #bad6b012
 def find_lr(
     settings=None, # As for `train`
     root='.', # The project's folder
@@ -247,8 +251,7 @@ def find_lr(
     **more # Settings that come before those of the file
 ) -> dict: # {name of the method: rate}
     "Learning rates that fastai's methods suggest"
-    given = read_settings(settings) if isinstance(settings, (str,Path)) else dict(settings or {})
-    s = check_settings(**(given | more))
+    s = _all_settings(settings, more)
     learn = learner_from(s, root, data, device, workers)
     learn.create_opt()
     if s['freeze_to']: learn.freeze_to(s['freeze_to'])
@@ -266,7 +269,7 @@ def find_lr(
         with atomic_write(path) as tmp: fig.savefig(tmp)
     return found._asdict()
 
-# %% ../nbs/14a_train.ipynb #3a8fee22
+# %% ../nbs/14a_train.ipynb #6600663a
 training_recipes = dict(
     sketchy_contrastive=dict(dataset="sketchy(part=train, split_file='Model/sketchy_soft.json')", valid="sketchy(part=valid, split_file='Model/sketchy_soft.json')",
         arch='efficientnet_b3', head='own', loss='contrastive(0.3)+ce', sampler='cross_domain(2)', bs=32, augment='auto', lr=1e-3, body_lr=3e-4, epochs=10),
@@ -278,7 +281,8 @@ training_recipes = dict(
     sop_triplet=dict(dataset='stanford_online_products(part=train)', valid='stanford_online_products(part=valid)', arch='swinv2_base_window8_256', head='own',
         loss='triplet(0.2)', sampler='triplets(n=45000)', bs=48, augment='crop(0.6)+flip', lr=1e-4, body_lr=1e-5, freeze_epochs=0, epochs=5, monitor='P@1'))
 
-def recipe_settings_of(
+# %% ../nbs/14a_train.ipynb #589d1c05
+def training_recipe(
     name, # One of `training_recipes`
     root='.', # The project's folder
     data=None, # Where data sets lie, see `Workspace`
@@ -292,7 +296,7 @@ def recipe_settings_of(
         for k in ('dataset','valid'): s[k] = s[k].replace('Model/sketchy_soft.json', file.as_posix())
     return s
 
-# %% ../nbs/14a_train.ipynb #f3c3aadc
+# %% ../nbs/14a_train.ipynb #e039b1b7
 def _option(p, name, usual, help):
     "Add the option for one setting"
     word,kw = '--'+name.replace('_', '-'),dict(dest=name, default=argparse.SUPPRESS, help=f'{help[0].lower()+help[1:]}; default {usual}'.replace('%', '%%'))
@@ -300,6 +304,7 @@ def _option(p, name, usual, help):
     elif isinstance(usual, (tuple,list)): p.add_argument(word, nargs='+', **kw)
     else: p.add_argument(word, type=int if name in ('n_out','size','patience') else str if usual is None else type(usual), metavar='N' if isinstance(usual, (int,float)) else name.upper(), **kw)
 
+# %% ../nbs/14a_train.ipynb #ea387183
 def _parser(command, what):
     "The options of a command"
     p = argparse.ArgumentParser(command, description=what)
@@ -312,30 +317,18 @@ def _parser(command, what):
     p.add_argument('--workers', type=int, metavar='N', help='processes that load images; default one a core, at most 8')
     return p
 
+# %% ../nbs/14a_train.ipynb #888a28ac
 def _request(args):
     "(settings, where and how) of parsed options"
     kw = vars(args).copy()
     how = {k:kw.pop(k) for k in ('root','data','device','workers')} | dict(progress=sys.stdout.isatty()) # bars would fill a log file
     file,recipe = kw.pop('settings'),kw.pop('recipe')
-    s = recipe_settings_of(recipe, how['root'], how['data']) if recipe else {}
+    s = training_recipe(recipe, how['root'], how['data']) if recipe else {}
     return s | (read_settings(file) if file else {}) | kw, how
 
-def _own_words(e):
-    "What an error says, without what fastai puts before an error in a callback"
-    return str(e).split('when calling event')[-1].split('\n\t')[-1]
+_smaller = 'a smaller --bs with a larger --accumulate, or a smaller --size'
 
-def _guarded(command, work, args):
-    "Run `work`; errors become one sentence"
-    try: return work()
-    except (ValueError, OSError, FloatingPointError) as e: sys.exit(f"{command}: error: {_own_words(e)}")
-    except (RuntimeError, MemoryError) as e:
-        if isinstance(e, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(e): sys.exit(f'{command}: error: out of memory; choose a smaller --bs with a larger --accumulate, or a smaller --size')
-        raise # a fault of the program: then the traceback is what helps
-    except KeyboardInterrupt:
-        print('\nStopped. Finished epochs are kept; the same command goes on from there.', file=sys.stderr)
-        sys.exit(130)
-
-# %% ../nbs/14a_train.ipynb #fbf585c4
+# %% ../nbs/14a_train.ipynb #6c5ba524
 def ir_cnn_train(
     argv=None, # Words of the command line; default: those the command was called with
 ):
@@ -348,14 +341,16 @@ def ir_cnn_train(
         settings,how = _request(args)
         learn = train(settings, out=out, **how)
         if process_group().is_main_process and not how['progress']: _print_table(learn)
-    _guarded('ir_cnn_train', work, args)
+    guarded('ir_cnn_train', work, _smaller)
 
+# %% ../nbs/14a_train.ipynb #672544c7
 def _print_table(learn):
     "The numbers of the last fit, a line for each epoch"
     r = learn.recorder
     rows = pd.DataFrame(r.values, columns=r.metric_names[1:-1])
     print(rows.drop(columns='valid_loss').to_string(float_format='{:.4f}'.format))
 
+# %% ../nbs/14a_train.ipynb #8b4bef0b
 def ir_cnn_find_lr(
     argv=None, # Words of the command line; default: those the command was called with
 ):
@@ -369,4 +364,4 @@ def ir_cnn_find_lr(
         path = Workspace(how['root']).log/'find_lr.png'
         found = find_lr(settings, path=path, num_it=n, **how)
         print(', '.join(f'{k} {v:.2e}' for k,v in found.items()) + f': suggestions for --lr. Wrote {path}')
-    _guarded('ir_cnn_find_lr', work, args)
+    guarded('ir_cnn_find_lr', work, _smaller)
