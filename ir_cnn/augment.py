@@ -24,13 +24,14 @@ def _crop(least=0.5, ratio=0.75): return dict(scale=(_share('least', least, 0.01
 def _flip(p=0.5): return dict(hflip=_share('p', p))
 def _vflip(p=0.5): return dict(vflip=_share('p', p))
 def _colour(strength=0.4): return dict(color_jitter=_share('strength', strength))
+def _gray(p=0.2): return dict(grayscale_prob=_share('p', p))
 def _auto(policy='original'):
     if policy not in ('original','originalr','v0','v0r','3a'): raise ValueError(f"policy is {policy!r}; expected original, originalr, v0, v0r or 3a.")
     return dict(auto_augment=policy)
 def _rand(magnitude=9, layers=2, std=0.5): return dict(auto_augment=f'rand-m{magnitude:g}-n{layers}-mstd{std:g}')
 def _erase(p=0.25): return dict(re_prob=_share('p', p))
 
-augmentations = dict(crop=_crop, flip=_flip, vflip=_vflip, colour=_colour, auto=_auto, rand=_rand, erase=_erase)
+augmentations = dict(crop=_crop, flip=_flip, vflip=_vflip, colour=_colour, gray=_gray, auto=_auto, rand=_rand, erase=_erase)
 
 # %% ../nbs/08b_augment.ipynb #94943ae0
 def read_augment(

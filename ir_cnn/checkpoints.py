@@ -25,7 +25,7 @@ def training_facts(learn:RetrievalLearner) -> dict:
     rows,scored = learn.dls.train.dataset,learn.dls.valid.dataset
     opt = getattr(learn.opt_func, 'func', learn.opt_func)
     return learn.facts | dict(optimiser=opt.__name__, wd=learn.wd, columns=list(learn.metrics.attrgot('name')),
-                              items=digest(items_digest(rows.table)), valid_items=digest(items_digest(scored.scored)), prepared_for=learn.dls.prepared_for,
+                              items=digest(items_digest(rows.table, times=False)), valid_items=digest(items_digest(scored.scored, times=False)), prepared_for=learn.dls.prepared_for,
                               versions=dict(ir_cnn=ir_cnn.__version__, fastai=fastai.__version__, timm=timm.__version__, torch=str(torch.__version__)))
 
 def _plain(o):

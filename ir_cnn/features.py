@@ -46,12 +46,13 @@ class Features:
 # %% ../nbs/03_features.ipynb #80ac7674
 def items_digest(
     items, # The table of a data set
+    times=True, # Does the time of a file count? It tells that a file was replaced, and changes when a data set is copied
 ) -> str:
     "A key of the images (path below their common folder, size, time) with labels and sides"
     try: base = os.path.commonpath([os.path.dirname(os.path.abspath(o)) for o in items.path.unique()])
     except ValueError: base = None # on two drives of Windows
     def stamp(path):
-        try: st = os.stat(path); return ((os.path.relpath(os.path.abspath(path), base) if base else str(path)).replace(os.sep, '/'), st.st_size, st.st_mtime_ns)
+        try: st = os.stat(path); return ((os.path.relpath(os.path.abspath(path), base) if base else str(path)).replace(os.sep, '/'), st.st_size, st.st_mtime_ns if times else None)
         except OSError: return (str(path), 'missing')
     stamps = {o:stamp(o) for o in items.path.unique()} # the same file may be on both sides
     boxes = [o and list(o) for o in items.bbox] if 'bbox' in items else [None]*len(items)
