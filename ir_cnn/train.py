@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 import fastai.optimizer as fastai_optimizers, numpy as np, pandas as pd, yaml
 from .images import * # first: it quiets a warning that fastai's import brings
-from fastai.callback.all import ChannelsLast, EarlyStoppingCallback, GradientAccumulation, MixedPrecision, ParamScheduler, SchedCos, SchedLin, SchedNo, combine_scheds
+from fastai.callback.all import EarlyStoppingCallback, GradientAccumulation, MixedPrecision, ParamScheduler, SchedCos, SchedLin, SchedNo, combine_scheds
 from fastai.callback.schedule import minimum, steep, valley
 from fastcore.all import docments
 from matplotlib.figure import Figure
@@ -177,7 +177,7 @@ def learner_from(
     domains = learnt.items.groupby('split').domain.first() if 'domain' in learnt.items else {}
     dls = retrieval_dls(learnt, scored, s['sampler'], s['bs'], s['augment'], seed=s['seed'], num_workers=workers, device=device,
                         sides=tuple(domains.get(o, o) for o in ('gallery','query')), **(dict(size=s['size']) if s['size'] else {}))
-    more = [ChannelsLast()] + [MixedPrecision(amp_mode='fp16' if s['precision']=='float16' else 'bf16')]*(s['precision']!='float32') + [GradientAccumulation(s['bs']*s['accumulate'])]*(s['accumulate']>1)
+    more = [MixedPrecision(amp_mode='fp16' if s['precision']=='float16' else 'bf16')]*(s['precision']!='float32') + [GradientAccumulation(s['bs']*s['accumulate'])]*(s['accumulate']>1)
     if s['patience']: more.append(EarlyStoppingCallback(s['monitor'], comp=np.less if less_is_better(s['monitor']) else np.greater, patience=s['patience']))
     if s['precision']!='float32' and dls.device.type!='cuda': raise ValueError(f"precision is {s['precision']!r}, which is for training on a GPU: leave it out on {dls.device.type}.")
     return retrieval_learner(dls, s['arch'], s['head'], s['loss'], s['n_out'], s['pretrained'], s['weights'], s['normalise'], s['bn_eval'], s['scores'], s['seed'],
