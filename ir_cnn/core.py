@@ -17,6 +17,9 @@ import torch
 from fastcore.all import basic_repr, patch
 from fastai.torch_core import default_device
 
+# %% ../nbs/00_core.ipynb #a7c3e902
+os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1') # elsewhere than on Linux it has no effect
+
 # %% ../nbs/00_core.ipynb #c4fe0b74
 class Workspace:
     "The folders of one project"

@@ -19,6 +19,7 @@ from timm.models import group_parameters
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from .core import *
+from .embedding import folded_norms
 from .features import Features
 from .heads import check_head
 from .loaders import prepare, prepare_again
@@ -58,6 +59,7 @@ class RetrievalModel(nn.Module):
             self.classifier = nn.Linear(embedder.head.n_features, n_classes) if n_classes else None
 
     def forward(self, x):
+        x = x.as_subclass(torch.Tensor) # of fastai's subclass each result is a view, and autograd copies what steps in place change
         if not self.training or self.classifier is None: return self.embedder(x)
         y = self.embedder.features(x)
         return self.embedder.head(y), self.classifier(average_pool(y) if y.ndim==4 else y)
@@ -148,6 +150,12 @@ class RetrievalLearner(Learner):
         self.is_fitting = True
         try: super().fit(n_epoch, **kwargs)
         finally: self.is_fitting = False
+
+    def all_batches(self):
+        # sixteen bits would round what is folded; several processes share the statistics before each batch; a few batches are not worth it
+        if hasattr(self, 'mixed_precision') or self.model is not self.plain_model or len(self.dl)<4: return super().all_batches()
+        emb = self.plain_model.embedder
+        with folded_norms(emb, emb.data_config['input_size'], frozen=self.training): super().all_batches()
 
     def freeze(self):
         "Only what is new learns, or where nothing is new the second half of the network"
