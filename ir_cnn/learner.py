@@ -174,10 +174,7 @@ class RetrievalLearner(Learner):
 # %% ../nbs/09c_learner.ipynb #73ed7311
 def _start(arch, head, n_out, pretrained, weights, normalise, seed, data_config):
     "The embedder to start from; raises `ValueError` for a checkpoint with another head"
-    if isinstance(arch, nn.Module):
-        if not isinstance(arch, Embedder): raise ValueError(f"{type(arch).__name__} is no embedder: give a timm name, or what `create_embedder` makes.")
-        other = next((k for k,v in data_config.items() if tuple(np.ravel(v))!=tuple(np.ravel(arch.data_config[k]))), None)
-        if other: raise ValueError(f"The loaders were asked for {other}={data_config[other]}, and {arch.name} is made for {arch.data_config[other]}: create the embedder with it, or give its name.")
+    if isinstance(arch, nn.Module) and not isinstance(arch, Embedder): raise ValueError(f"{type(arch).__name__} is no embedder: give a timm name, or what `create_embedder` makes.")
     emb = deepcopy(arch) if isinstance(arch, nn.Module) else create_embedder(arch, pretrained, weights, seed, **data_config)
     if emb.head is None: return with_head(emb, head or 'own', n_out, normalise, seed)
     asked = dict(head=head and check_head(head, emb.head.n_features), n_out=n_out)

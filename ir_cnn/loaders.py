@@ -141,14 +141,17 @@ def prepare(
     embedder, # Whose preprocessing is used
     protocol='timm', # How the images are prepared
 ):
-    "The loaders with the transforms that belong to a network"
+    "The loaders with the transforms that belong to a network; raises `ValueError` for a network that is made for others than they were asked for"
+    cfg = embedder.data_config
+    other = next((k for k,v in dls.data_config.items() if tuple(np.ravel(v))!=tuple(np.ravel(cfg.get(k)))), None)
+    if other: raise ValueError(f"The loaders were asked for {other}={dls.data_config[other]}, and {embedder.name} is made for {cfg.get(other)}: create it anew with that, from its weights or its checkpoint.")
     item,batch,_ = preprocessing(embedder, protocol)
     own,more = augment_tfms(embedder, dls.augment)
     for dl,i,b in ((dls.train, own or item, [*batch, *more]), (dls.valid, item, batch)):
         dl.after_item,dl.after_batch = Pipeline([*i, ToTensor()]),Pipeline([IntToFloatTensor(), *b])
         dl.device = dls.device # the transforms go there too
         for o in ('_types','_n_inp'): dl.__dict__.pop(o, None)
-    size,d = int(np.prod(embedder.data_config['input_size'])),dls.valid.dataset
+    size,d = int(np.prod(cfg['input_size'])),dls.valid.dataset
     d.kept,d.kept_for = ({},dls.valid.after_item.fs) if size*len(d)<=dls.keep_bytes else (None,None)
     dls.valid.fake_l.num_workers = dls.workers if d.kept is None else 0 # other processes could not keep them for this one
     dls.prepared_for = _for(embedder)

@@ -279,24 +279,38 @@ def _kept_embedder(file):
     except Exception: return None # whoever reads the weights says why
     return d if isinstance(d, dict) and {'training_type','state_dict','name','weights'} <= d.keys() else None
 
+def _prepared_as(kept, file, asked):
+    "What a checkpoint holds, with what was asked for in place of its own preprocessing; raises `ValueError` when the network is bound to its size"
+    arch,own = kept.get('arch') or kept['name'],check_data_config(**(kept.get('overrides') or {}))
+    new = own | asked
+    if new==own: return kept
+    was,now = (_full_name(arch, kept.get('pooling'), o) for o in (own, new))
+    name = re.sub(f'^{re.escape(was)}(?=-|$)', lambda _: now, kept['name'])
+    state,size = kept['state_dict'],new.get('input_size')
+    with _hub_or_cache(needed=_from_hub(arch)):
+        built_for = _for_size(arch, size)
+        model = built_for and _skeleton(arch, **built_for)
+    if model and _misfit(model, state, set()):
+        state = _converted(model, dict(state))
+        if not state or _misfit(model, state, set()): raise ValueError(f"The network in {str(file)!r} cannot be turned into one for images of {size[1]}x{size[2]}: leave the size out.")
+    return kept | dict(overrides=new, state_dict=state, name=name if name!=kept['name'] else _full_name(name, None, asked))
+
 def _as_asked(kept, name, file, pooling, asked):
-    "The embedder in a checkpoint; raises `ValueError` when it is for another network, pooling or preprocessing"
-    has = dict(architecture=kept.get('arch') or kept['name'], pooling=kept.get('pooling'), preprocessing=kept.get('overrides') or {})
-    for what,wanted in dict(architecture=name, pooling=pooling, preprocessing=asked).items():
-        given = {k:list(v) if isinstance(v, tuple) else v for k,v in wanted.items()} if isinstance(wanted, dict) else wanted
-        own = {k:list(v) if isinstance(v, tuple) else v for k,v in has[what].items()} if isinstance(has[what], dict) else has[what]
-        if given and given!=own and not (what=='architecture' and name==kept['name']):
-            raise ValueError(f"The checkpoint {str(file)!r} has the {what} {own!r}, and {given!r} was asked for: leave that out, or name another file.")
-    return _from_state(kept)
+    "The embedder in a checkpoint; raises `ValueError` when it is for another network or pooling"
+    has = dict(architecture=kept.get('arch') or kept['name'], pooling=kept.get('pooling'))
+    for what,given in dict(architecture=name, pooling=pooling).items():
+        if given and given!=has[what] and not (what=='architecture' and name==kept['name']):
+            raise ValueError(f"The checkpoint {str(file)!r} has the {what} {has[what]!r}, and {given!r} was asked for: leave that out, or name another file.")
+    return _from_state(_prepared_as(kept, file, asked))
 
 # %% ../nbs/02_models.ipynb #d1676c99
 def create_embedder(
     name:str, # Any timm name, e.g. one of `list_embedders()`
     pretrained=True, # Weights from the hub; False for an untrained network
-    weights=None, # A local weights file; then nothing is downloaded
+    weights=None, # A local weights file, or a checkpoint; then nothing is downloaded
     seed=42, # What an untrained network is drawn from
     pooling=None, # avg, max, gem, rmac, cls or map in place of the network's own output
-    **data_config # In place of timm's: size, crop_pct, crop_mode, interpolation, mean, std
+    **data_config # In place of timm's, or a checkpoint's: size, crop_pct, crop_mode, interpolation, mean, std
 ) -> Embedder: # In evaluation mode, on the CPU
     "A network without its classifier; raises `ValueError` or `FileNotFoundError` rather than fall back to random weights"
     check_pooling(pooling)

@@ -73,7 +73,7 @@ def training_settings(
     unseen=0., # Share of the classes that is kept away from training and scored
     arch='test_resnet', # Any timm name
     pretrained=True, # Weights from the hub; False for random ones
-    weights=None, # A local file with weights
+    weights=None, # A local file with weights, or a checkpoint, also of another size of image
     head='own', # See `Head`
     n_out=None, # Width of the embedding
     normalise=True, # Embeddings of length one?
