@@ -22,14 +22,22 @@ class Die(Callback):
         if self.training and (self.learn.seeded_epochs.fits, self.epoch, self.iter) == (0, 1, 5): os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Count(Callback):
+    "How many batches were learnt from"
+    n = 0
+    def after_step(self): self.n += 1
+
+
 def main():
+    whole, rest = Count(), Count()
     with tempfile.TemporaryDirectory() as d:
-        undisturbed = fit(d, 'undisturbed')
+        undisturbed = fit(d, 'undisturbed', whole)
         ended = subprocess.run([sys.executable, __file__, d]).returncode
         assert ended == -signal.SIGKILL, f'the training was meant to be killed, and ended with status {ended}'
         done = torch.load(Path(d)/'killed'/'last.pt', weights_only=True)['progress']
         assert (done['fit'], len(done['values'])) == (0, 1), 'it was meant to die in the second epoch'
-        again = fit(d, 'killed')
+        again = fit(d, 'killed', rest)
+        assert 2*rest.n == whole.n > 0, f'{rest.n} batches were learnt from after the kill, where one of two epochs with {whole.n} was left'
         assert again.recorder.values == undisturbed.recorder.values, 'the continued training scored differently'
         a, b = (o.model.state_dict() for o in (undisturbed, again))
         other = [k for k in a if not torch.equal(a[k], b[k])]

@@ -285,7 +285,7 @@ def _prepared_as(kept, file, asked):
     new = own | asked
     if new==own: return kept
     was,now = (_full_name(arch, kept.get('pooling'), o) for o in (own, new))
-    name = re.sub(f'^{re.escape(was)}(?=-|$)', lambda _: now, kept['name'])
+    name,renamed = re.subn(f'^{re.escape(was)}(?=-|$)', lambda _: now, kept['name'])
     state,size = kept['state_dict'],new.get('input_size')
     with _hub_or_cache(needed=_from_hub(arch)):
         built_for = _for_size(arch, size)
@@ -293,7 +293,7 @@ def _prepared_as(kept, file, asked):
     if model and _misfit(model, state, set()):
         state = _converted(model, dict(state))
         if not state or _misfit(model, state, set()): raise ValueError(f"The network in {str(file)!r} cannot be turned into one for images of {size[1]}x{size[2]}: leave the size out.")
-    return kept | dict(overrides=new, state_dict=state, name=name if name!=kept['name'] else _full_name(name, None, asked))
+    return kept | dict(overrides=new, state_dict=state, name=name if renamed else _full_name(name, None, asked)) # of a name of one's own nothing is known
 
 def _as_asked(kept, name, file, pooling, asked):
     "The embedder in a checkpoint; raises `ValueError` when it is for another network or pooling"
