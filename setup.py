@@ -2,7 +2,7 @@
 import re
 from configparser import ConfigParser
 from pathlib import Path
-from setuptools import setup
+from setuptools import find_packages, setup
 
 here = Path(__file__).parent
 ini = ConfigParser(delimiters=['='], interpolation=None)
@@ -28,7 +28,7 @@ setup(
     keywords=cfg['keywords'].split(),
     classifiers=[f'Development Status :: {status}', f"Intended Audience :: {cfg['audience']}",
                  'Programming Language :: Python :: 3', 'Framework :: Jupyter'],
-    packages=[cfg['lib_name']],
+    packages=find_packages(include=[cfg['lib_name'] + '*']),
     package_data={cfg['lib_name']: cfg['package_data'].split()},
     python_requires='>=' + cfg['min_python'],
     install_requires=cfg['requirements'].split(),

@@ -3,8 +3,8 @@ import os, signal, subprocess, sys, tempfile
 from pathlib import Path
 import torch
 from fastai.callback.core import Callback
-from ir_cnn.data import RetrievalDataset, get_dataset
-from ir_cnn.train import train
+from ir_cnn.data.core import RetrievalDataset, get_dataset
+from ir_cnn.train.fit import train
 
 settings = dict(arch='test_resnet', pretrained=False, size=32, head='gem', n_out=16, bs=40, lr=1e-2, body_lr=1e-2, epochs=2, freeze_epochs=0, augment='crop(0.8)')
 

@@ -26,7 +26,7 @@ def child(folder):
     import torch
     from fastai.callback.core import Callback
     from ir_cnn.core import digest, process_group
-    from ir_cnn.train import check_settings, fit_settings, learner_from
+    from ir_cnn.train.fit import check_settings, fit_settings, learner_from
 
     class Seen(Callback):
         "Notes the images of each training batch by their content"

@@ -5,13 +5,15 @@
 # %% auto #0
 __all__ = ['Workspace', 'check_folder', 'safe_name', 'variant', 'pair_path', 'get_feature_paths', 'get_label_paths', 'reason',
            'atomic_write', 'file_lock', 'atomic_folder', 'save_tensors', 'load_tensors', 'save_json', 'load_json',
-           'reserve_space', 'digest', 'get_device', 'process_group', 'nearest_names']
+           'reserve_space', 'digest', 'get_device', 'process_group', 'nearest_names', 'one_of', 'whole', 'within',
+           'guarded']
 
 # %% ../nbs/00_core.ipynb #204a7b8f
-import difflib, hashlib, json, os, re, tempfile, time
+import difflib, hashlib, json, os, re, sys, tempfile, time
 from datetime import timedelta
 from types import SimpleNamespace
 from contextlib import contextmanager, nullcontext
+from numbers import Integral, Real
 from pathlib import Path
 import torch
 from fastcore.all import basic_repr, patch
@@ -252,3 +254,62 @@ def nearest_names(
     "The nearest of `names` as the end of an error message"
     near = difflib.get_close_matches(str(name).lower(), list(names), n=n, cutoff=0.5)
     return f" Did you mean {', '.join(near)}?" if near else ''
+
+# %% ../nbs/00_core.ipynb #4c326bab
+def one_of(
+    value, # What the user wrote
+    known, # What there is: a list, or a dictionary's keys
+    what='value', # How the message calls it, e.g. `metric`
+    said=None, # The beginning of the message instead of `Unknown metric 'x'`
+    also='', # What else is allowed, at the end of the list
+): # The value
+    "`value` when it is one of `known`; raises `ValueError` with the nearest names otherwise"
+    if value in known: return value
+    raise ValueError(f"{said or f'Unknown {what} {value!r}'}.{nearest_names(value, known)} Expected one of {', '.join(map(str, known))}{also}.")
+
+# %% ../nbs/00_core.ipynb #efdace8b
+def whole(
+    value, # What the user gave
+    what, # How the message calls it
+    low=1, # The smallest allowed
+    high=None, # The largest allowed
+) -> int:
+    "`value` as an integer; raises `ValueError` when it is no whole number or outside the limits"
+    fits = isinstance(value, Integral) and not isinstance(value, bool) and value>=low and (high is None or value<=high)
+    if fits: return int(value)
+    raise ValueError(f"{what} is {value!r}: expected a whole number {f'of at least {low}' if high is None else f'from {low} to {high}'}.")
+
+def within(
+    value, # What the user gave
+    what, # How the message calls it
+    low=None, # The smallest allowed
+    high=None, # The largest allowed
+    above=None, # A limit that is itself not allowed
+    below=None, # A limit that is itself not allowed
+    hint='', # e.g. `, e.g. 0.95`
+): # The value
+    "`value` when it is a number within the limits; raises `ValueError` otherwise"
+    limits = [(low, 'at least', lambda o: value>=o), (above, 'above', lambda o: value>o), (high, 'at most', lambda o: value<=o), (below, 'below', lambda o: value<o)]
+    if isinstance(value, Real) and not isinstance(value, bool) and value==value and all(holds(o) for o,_,holds in limits if o is not None): return value
+    raise ValueError(f"{what} is {value!r}: expected a number {' and '.join(f'{word} {o}' for o,word,_ in limits if o is not None)}{hint}.")
+
+# %% ../nbs/00_core.ipynb #adbd582f
+def guarded(
+    command, # Its name, for the message
+    work, # A function without arguments
+    smaller, # What to choose when memory runs out
+):
+    "What `work()` gives; an error that the user can mend becomes one sentence and a non-zero exit status"
+    try: return work()
+    except (ValueError, OSError, FloatingPointError) as e: sys.exit(f'{command}: error: {_own_words(e)}')
+    except (RuntimeError, MemoryError) as e:
+        if isinstance(e, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(e): sys.exit(f'{command}: error: out of memory; choose {smaller}')
+        if 'DataLoader worker' in str(e): sys.exit(f'{command}: error: a process that loads images failed ({reason(e)}); try --workers 0')
+        raise # a fault of the program: then the traceback is what helps
+    except KeyboardInterrupt:
+        print('\nStopped. What was finished is kept; the same command goes on from there.', file=sys.stderr)
+        sys.exit(130)
+
+def _own_words(e):
+    "What an error says, without what fastai puts before an error in a callback"
+    return str(e).split('when calling event')[-1].split('\n\t')[-1]
