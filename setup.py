@@ -28,7 +28,7 @@ setup(
     keywords=cfg['keywords'].split(),
     classifiers=[f'Development Status :: {status}', f"Intended Audience :: {cfg['audience']}",
                  'Programming Language :: Python :: 3', 'Framework :: Jupyter'],
-    packages=find_packages(include=[cfg['lib_name'] + '*']),
+    packages=find_packages(include=[cfg['lib_name'], cfg['lib_name'] + '.*']),
     package_data={cfg['lib_name']: cfg['package_data'].split()},
     python_requires='>=' + cfg['min_python'],
     install_requires=cfg['requirements'].split(),

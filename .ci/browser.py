@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """The widget as a person meets it: JupyterLab in a real browser (Chromium without a window), nothing but loopback.
 
-    browser.py [--screenshots DIR] [--keep]
+    browser.py [--screenshots DIR]
 
 Each step prints a line `ok <step> (<seconds> s)`. A failure prints one sentence, saves a screenshot and ends with status 1.
 Without Chromium or playwright (`pip install playwright`; it needs no browser of its own) one line says that the test was skipped, with status 0.
     --screenshots DIR   keep a picture of every step that takes one (default: only of a failure, beside the server's log)
-    --keep              leave the temporary folder with notebooks, settings and the server's log
 """
 import argparse, importlib.util, json, os, secrets, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.error, urllib.request
 from contextlib import contextmanager
@@ -110,7 +109,7 @@ command_over = '() => window.commandDone.over'
 class Lab:
     "A page of JupyterLab, and what a person does there"
     def __init__(self, context, server, screenshots):
-        self.server, self.screenshots, self.problems, self.known = server, screenshots, [], []
+        self.server, self.screenshots, self.problems = server, screenshots, []
         self.page = context.new_page()
         self.page.set_default_timeout(20_000)
         self.page.on('console', lambda o: self.note('console', o.text) if o.type == 'error' else None)
@@ -121,8 +120,8 @@ class Lab:
         self.page.on('response', lambda o: self.note('response', f'{o.status} {o.request.method} {o.url}') if o.status >= 400 else None)
 
     def note(self, kind, text):
-        "Keep what went wrong in the page, unless it is known to mean nothing"
-        if not any(o in text for o in self.known): self.problems.append(f'{kind}: {text[:300]}')
+        "Keep what went wrong in the page"
+        self.problems.append(f'{kind}: {text[:300]}')
 
     @contextmanager
     def step(self, name, picture=False):
@@ -155,54 +154,32 @@ class Lab:
 
     # -- notebooks
 
-    def open(self, path, sidebar=False):
+    def open(self, path):
         "Open a notebook below the server's folder, alone in the window, and wait for its kernel"
         self.page.goto(f'{self.server.address}/lab/workspaces/auto-{secrets.token_hex(3)}/tree/{quote(Path(path).as_posix())}?reset&token={self.server.token}')
         self.until(f'the notebook {path} and its kernel', lambda: self.page.evaluate(f'() => window.jupyterapp && ({kernel})()') == 'idle', 60)
-        if not sidebar: self.page.evaluate('() => window.jupyterapp.shell.collapseLeft()')
+        self.page.evaluate('() => window.jupyterapp.shell.collapseLeft()')
         self.until('the first cell on the screen', lambda: self.page.locator('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell').count())
-
-    def command(self, name):
-        "Start a command of JupyterLab"
-        self.page.evaluate(run_command, name)
-
-    def agree(self):
-        "Press the button of the dialogue that JupyterLab shows"
-        self.page.locator('.jp-Dialog .jp-mod-accept').click()
-        self.page.locator('.jp-Dialog').wait_for(state='detached')
 
     def cells(self):
         "Source, state, counter and outputs of the code cells"
         return self.page.evaluate(cells)
 
-    def ran(self, limit):
-        "Wait until the command is over, every code cell was run and the kernel is idle; a cell with an error is a failure"
+    def run_all(self, limit=120):
+        "Run > Run All Cells, until every code cell was run and the kernel is idle; a cell with an error is a failure"
+        self.page.evaluate(run_command, 'notebook:run-all-cells')
         self.until('all cells to be run', lambda: self.page.evaluate(command_over), limit, 0.2)
         wrong = [f"{o['ename']}: {o['evalue']}" for c in self.cells() for o in c['outputs'] if o['output_type'] == 'error']
         if wrong: raise Failed(f'a cell shows an error: {wrong[0]}')
         idle = lambda: all(c['count'] and c['state'] == 'idle' for c in self.cells() if c['source'].strip()) and self.page.evaluate(kernel) == 'idle'
         self.until('an idle kernel', idle)
 
-    def run_all(self, limit=120):
-        "Run > Run All Cells"
-        self.command('notebook:run-all-cells')
-        self.ran(limit)
-
     def restart(self):
         "Kernel > Restart Kernel, without running anything"
-        self.command('kernelmenu:restart')
-        self.agree()
+        self.page.evaluate(run_command, 'kernelmenu:restart')
+        self.page.locator('.jp-Dialog .jp-mod-accept').click()
+        self.page.locator('.jp-Dialog').wait_for(state='detached')
         self.until('the kernel to come back', lambda: self.page.evaluate(command_over) and self.page.evaluate(kernel) == 'idle', 60)
-
-    def restart_and_run_all(self, limit=120):
-        "Kernel > Restart Kernel and Run All Cells"
-        self.command('notebook:restart-run-all')
-        self.agree()
-        self.ran(limit)
-
-    def notebook(self):
-        "Mode, active cell and sources of all cells: what keys that miss a widget change"
-        return self.page.evaluate(notebook_state)
 
     # -- widgets: `where` is a CSS selector within the outputs of the notebook
 
@@ -226,17 +203,13 @@ class Lab:
         "Wait until the text stands in the widget"
         self.until(f'{text!r} in {where!r}', lambda: any(text in o for o in self.texts(where)) or '', limit)
 
-    def focused(self, where):
-        "Is the focus on it or in it?"
-        return self.find(where).evaluate_all('found => found.some(o => o.contains(document.activeElement))')
-
     @contextmanager
     def untouched(self):
         "What happens inside leaves cells, mode and active cell of the notebook as they are, however late JupyterLab acts on it"
-        before = self.notebook()
+        before = self.page.evaluate(notebook_state)
         yield
         self.page.wait_for_timeout(300)
-        now = self.notebook()
+        now = self.page.evaluate(notebook_state)
         changed = [o for o in before if before[o] != now[o]]
         if changed: raise Failed(f"the notebook's {changed[0]} changed from {str(before[changed[0]])[:150]} to {str(now[changed[0]])[:150]}")
 
@@ -248,7 +221,7 @@ card = f'{grid} .cards button.open'
 
 
 def heading(lab): return lab.texts(f'{grid} .heading')[0]
-def asked(lab): return lab.find(f'{grid} .asked button.open').first.get_attribute('title')
+def query(lab): return lab.find(f'{grid} .query button.open').first.get_attribute('title')
 def named(lab, nth): return lab.find(card).nth(nth).get_attribute('title')
 def button(lab, text): lab.click(f'button.jupyter-button:has-text("{text}")')
 
@@ -263,27 +236,27 @@ def steps(lab):
         lab.run_all(300)
         lab.until('24 results', lambda: cards() == 24)
         lab.find(grid).first.scroll_into_view_if_needed()
-        first = asked(lab)
+        first = query(lab)
     with lab.step('look at it', picture=True): lab.until('the pictures', lambda: lab.find(f'{grid} img').evaluate_all('o => o.every(i => i.complete && i.naturalWidth)'))
     with lab.step('click a result: it becomes the query', picture=True):
         second = named(lab, 2)
         lab.click(card, 2)
-        lab.until(f'{second} as the query', lambda: asked(lab) == second)
+        lab.until(f'{second} as the query', lambda: query(lab) == second)
         assert second not in [named(lab, i) for i in range(24)], 'an image found itself'
     with lab.step('back and forward'):
         button(lab, 'Back')
-        lab.until(f'{first} as the query', lambda: asked(lab) == first)
+        lab.until(f'{first} as the query', lambda: query(lab) == first)
         button(lab, 'Forward')
-        lab.until(f'{second} as the query', lambda: asked(lab) == second)
+        lab.until(f'{second} as the query', lambda: query(lab) == second)
     with lab.step('arrow keys, Enter and Escape, and JupyterLab notices nothing'), lab.untouched():
         lab.find(card).nth(0).focus()
         lab.press('ArrowRight', 'ArrowRight', 'ArrowLeft', 'ArrowDown', 'ArrowUp')
         third = named(lab, 1)
         assert lab.find(f'{grid} .cards .card:nth-child(2) button.open').evaluate('o => o == document.activeElement'), 'the arrows lead to another card'
         lab.press('Enter')
-        lab.until(f'{third} as the query', lambda: asked(lab) == third)
+        lab.until(f'{third} as the query', lambda: query(lab) == third)
         lab.press('Escape')
-        lab.until(f'{second} as the query', lambda: asked(lab) == second)
+        lab.until(f'{second} as the query', lambda: query(lab) == second)
         lab.press('x', 'd', 'd', 'a', 'b')
         lab.find('button.jupyter-button:has-text("Random")').focus()
         lab.press('x', 'd', 'd')
@@ -294,7 +267,7 @@ def steps(lab):
         button(lab, 'Search selected')
         lab.shows(f'{grid} .heading', '2 images')
         button(lab, 'Back')
-        lab.until(f'{second} as the query', lambda: asked(lab) == second)
+        lab.until(f'{second} as the query', lambda: query(lab) == second)
     with lab.step('explain the first result'):
         button(lab, 'Explain')
         lab.shows(f'{grid} .status', 'What made')
@@ -306,11 +279,11 @@ def steps(lab):
     with lab.step('the worst query first'):
         lab.find('select').filter(has_text='worst P@k first').select_option('worst P@k first')
         lab.shows(f'{grid} .heading', '1 of')
-        worst = asked(lab)
+        worst = query(lab)
     with lab.step('mark it, with HTML in the note', picture=True):
         lab.find('input[placeholder="in your words"]').fill('<b>looks</b> like a 7')
         button(lab, 'Set mark')
-        lab.shows(f'{grid} .asked', '⚑ wrong label: <b>looks</b> like a 7')
+        lab.shows(f'{grid} .query', '⚑ wrong label: <b>looks</b> like a 7')
     with lab.step('save a report'):
         button(lab, 'Save report')
         lab.shows(f'{grid} .status', 'Wrote', 60)
@@ -318,10 +291,10 @@ def steps(lab):
     with lab.step('restart the kernel and run all cells: the mark is there', picture=True):
         lab.restart()
         lab.run_all(300)
-        lab.until('the first query', lambda: asked(lab) == first)
+        lab.until('the first query', lambda: query(lab) == first)
         lab.find('select').filter(has_text='worst P@k first').select_option('worst P@k first')
-        lab.until(f'{worst} as the query', lambda: asked(lab) == worst)
-        lab.shows(f'{grid} .asked', '⚑ wrong label: <b>looks</b> like a 7')
+        lab.until(f'{worst} as the query', lambda: query(lab) == worst)
+        lab.shows(f'{grid} .query', '⚑ wrong label: <b>looks</b> like a 7')
     with lab.step('open the report, a file without a server', picture=True):
         lab.page.goto(report.as_uri())
         assert lab.page.locator('h2').count() >= 5 and lab.page.locator('b').count() == 0, 'the report lacks sections, or obeys the note'
@@ -360,13 +333,8 @@ def main(screenshots, folder):
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--screenshots', type=Path)
-    parser.add_argument('--keep', action='store_true')
     args = parser.parse_args()
     if find_browser() is None: sys.exit(print(f"skipped: no Chromium ({', '.join(browsers[:3])}) on this machine"))
     if importlib.util.find_spec('playwright') is None: sys.exit(print('skipped: playwright is not installed (pip install playwright)'))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)) # so that server and kernels end too
-    folder = Path(tempfile.mkdtemp(prefix='ir_cnn_browser_'))
-    try: sys.exit(main(args.screenshots, folder))
-    finally:
-        if args.keep: print(f'kept: {folder}')
-        else: shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix='ir_cnn_browser_', ignore_cleanup_errors=True) as folder: sys.exit(main(args.screenshots, Path(folder)))

@@ -71,7 +71,8 @@ def method_table(cls, elsewhere):
 def head(name, source):
     "The beginning of a description"
     link = f'[source]({source}){{.source target="_blank"}}\n\n' if source else ''
-    return f'---\n\n{link}### {name} {{#{name.lower()}}}'
+    title = name.replace('_', r'\_') # two underscores would begin a strong text
+    return f'---\n\n{link}### {title} {{#{name.lower()}}}'
 
 
 def framed(name, source, parts):
@@ -101,16 +102,11 @@ def values(source, names):
             yield name, '\n'.join(source.splitlines()[o.lineno-1:o.end_lineno])
 
 
-def page_of(path):
-    "The address of a notebook's page, from the site's root"
-    return re.sub(r'(^|/)\d+[a-zA-Z0-9]*_', r'\1', notebooks.name_of(path).lower()).removesuffix('.ipynb') + '.html'
-
-
 def source_links(module):
     "Name -> address of its line in the repository"
     from nbdev.config import get_config
-    cfg, text = get_config(), (repo/library/f'{module}.py').read_text(encoding='utf-8')
-    base, lines = f'{cfg.git_url}/blob/{cfg.branch}/{library}/{module}.py', {}
+    cfg, path, lines = get_config(), f"{library}/{module.replace('.', '/')}.py", {}
+    base, text = f'{cfg.git_url}/blob/{cfg.branch}/{path}', (repo/path).read_text(encoding='utf-8')
     for o in ast.parse(text).body:
         for name in notebooks.symbols(ast.unparse(o)): lines.setdefault(name, f'{base}#L{o.lineno}')
     return lines
@@ -126,8 +122,8 @@ def found_in(module, name):
 
 def describe_symbols(nb, page):
     "Put a description in the place of each `show_doc`, and one of each public value behind the cell that defines it; name -> description"
-    name = next((m[1] for _, s in code_cells(nb) if (m := re.search(r'^#\s*\|\s*default_exp\s+(\S+)', s, re.M))), None)
-    if name is None: return {}
+    if not notebooks.module_of(nb): return {}
+    name = notebooks.module_of(nb)[0]
     module, links, texts = importlib.import_module(f'{library}.{name}'), source_links(name), {}
     calls = [(c, m[1]) for c in page['cells'] if c['cell_type'] == 'code' and (m := re.search(r'^show_doc\(([\w.]+)', ''.join(c['source']), re.M))]
     for c, symbol in calls:
@@ -135,7 +131,7 @@ def describe_symbols(nb, page):
         c['outputs'] = [dict(output_type='display_data', metadata={}, data={'text/markdown': texts[symbol]})]
     ids, wanted = [c['id'] for c in nb['cells']], set(module.__all__) - set(texts)
     for i, c in enumerate(nb['cells']):
-        if not re.match(r'\s*#\s*\|\s*export', ''.join(c['source'])): continue
+        if not notebooks.exported.match(''.join(c['source'])): continue
         for symbol, code in values(''.join(c['source']), wanted):
             texts[symbol] = describe_value(symbol, code, links.get(symbol))
             at = next((k for k, o in enumerate(page['cells']) if o.get('id') in ids[i+1:]), len(page['cells']))
@@ -161,14 +157,37 @@ def linked(text):
 
 
 def stay_local(path, page):
-    "Make links to the site's own address relative, so that a preview or a fork leads to its own pages"
+    """Make links to the site's own address relative, so that a preview or a fork leads to its own pages.
+
+    nbdev makes a link of each name in backticks. A plain word may mean another thing (the folder `train`): only with parentheses is it surely the function."""
     from nbdev.config import get_config
     cfg, up = get_config(), '../'*(len(path.relative_to(repo/'nbs').parts)-1)
-    def local(text): return ''.join(text).replace(f']({cfg.doc_host}{cfg.doc_baseurl}/', f']({up}')
+    base = f'{cfg.doc_host}{cfg.doc_baseurl}/'
+    def local(text):
+        text = re.sub(rf'\[(`([a-z]+)`)\]\({re.escape(base)}[^)\s]*\)', lambda m: m[0] if m[2] in clear_words() else m[1], ''.join(text))
+        return text.replace(f']({base}', f']({up}').replace('```mermaid\n', '```{mermaid}\n') # Jupyter and GitHub write it without braces
     for c in page['cells']:
         if c['cell_type'] == 'markdown': c['source'] = local(c['source'])
         for o in c.get('outputs', []):
             if 'text/markdown' in o.get('data', {}): o['data']['text/markdown'] = local(o['data']['text/markdown'])
+
+
+def clear_words():
+    "The plain words that mean a function wherever they stand in backticks: those of the public face, but for everyday ones"
+    return set(vars(importlib.import_module(f'{library}.all'))) - {'run', 'train', 'variant'}
+
+
+def finish(page):
+    "Write a page as Quarto reads it: every source is a list of lines, and tables in HTML are no reason to load scripts for widgets"
+    for c in page['cells']:
+        c['source'] = ''.join(c['source']).splitlines(keepends=True)
+        for data in [o['data'] for o in c.get('outputs', []) if 'data' in o]:
+            html = ''.join(data.get('text/html', ''))
+            if html and '<script' not in html:
+                del data['text/html']
+                data['text/markdown'] = f'````{{=html}}\n{html.strip()}\n````\n'
+            if 'text/markdown' in data: data['text/markdown'] = ''.join(data['text/markdown']).splitlines(keepends=True)
+    return page
 
 
 def page_faults(path, nb, page, described):
@@ -179,6 +198,7 @@ def page_faults(path, nb, page, described):
         if word not in front: yield f'the page has no {word[:-1]}'
     for c in nb['cells'][1:]:
         if c['cell_type'] == 'markdown' and c.get('id') not in kept: yield f"a text is not on the page: {''.join(c['source'])[:60]!r}"
+    if not all(isinstance(c['source'], list) for c in page['cells']): yield 'a source is one string, of which Quarto drops the line breaks'
     hidden = re.compile(r'\s*#\s*\|\s*(hide|export|include: false)')
     alts = [sum('fig-alt:' in s for c, s in code_cells(o) if not hidden.match(s)) for o in (nb, page)]
     if alts[0] != alts[1]: yield f'{alts[0]} alternative texts became {alts[1]}'
@@ -203,14 +223,15 @@ def site():
     for p, page in pages.items():
         clear_ids(page, described[p])
         stay_local(p, page)
-        (proc/p.relative_to(repo/'nbs')).write_text(json.dumps(page, indent=1, ensure_ascii=False), encoding='utf-8')
+        (proc/p.relative_to(repo/'nbs')).write_text(json.dumps(finish(page), indent=1, ensure_ascii=False), encoding='utf-8')
+    pages = {p: json.loads((proc/p.relative_to(repo/'nbs')).read_text(encoding='utf-8')) for p in nbs} # as they were written
     faults = [f'{notebooks.name_of(p)}: {o}' for p, nb in nbs.items() for o in page_faults(p, nb, pages[p], described[p])]
-    ids, found = {page_of(p): anchors_of(page) for p, page in pages.items()}, [o for by in described.values() for o in by]
-    public = [o for m in notebooks.modules(nbs)[0] for o in importlib.import_module(f'{library}.{m}').__all__]
+    ids, found = {notebooks.page_of(p): anchors_of(page) for p, page in pages.items()}, [o for by in described.values() for o in by]
+    public = [o for m in notebooks.modules(nbs) for o in importlib.import_module(f'{library}.{m}').__all__]
     faults += [f'{o} is public and on no page' for o in public if o not in found]
     links = [(p, *o) for p, page in pages.items() for o in re.findall(r'\]\((?!\w+:)([^)\s]+\.html)#([^)\s]+)\)', '\n'.join(notebooks.texts(page)))]
     for p, target, anchor in links:
-        there = os.path.normpath(Path(page_of(p)).parent/target).replace(os.sep, '/')
+        there = os.path.normpath(Path(notebooks.page_of(p)).parent/target).replace(os.sep, '/')
         if anchor not in ids.get(there, ()): faults.append(f'{notebooks.name_of(p)}: a link leads nowhere: {target}#{anchor}')
     if not links: faults.append('no name in backticks became a link: setup.py must name the entry point nbdev, and the package be installed again')
     return list(dict.fromkeys(faults)), f'{len(pages)} pages, {len(found)} symbols, {len(links)} links between them'

@@ -19,13 +19,15 @@ import openpyxl, pandas as pd
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
+from fastcore.basics import patch
 from .. import __version__
 from ..core import *
+from .metrics import score_table
 
 # %% ../../nbs/63_scores.log.ipynb #fff54342
 key_columns = ['dataset','model','training','weights','protocol','metric','recipe']
 _size = ['gallery','query','lone','features','seconds']
-_origin = 'made from' # a column that says what the scores were computed from, where a run knows it
+_origin = 'features_key' # a column that says what the scores were computed from, where a run knows it
 _needed = key_columns[:-1] # tables of earlier versions have no recipe
 
 def _missing(v): return pd.api.types.is_scalar(v) and pd.isna(v)
@@ -35,7 +37,8 @@ def _cell(v):
     if getattr(v, 'ndim', None)==0: v = v.item()
     if _missing(v): return None
     if isinstance(v, (int,float,date)) and str(v) not in ('inf','-inf') and not getattr(v, 'tzinfo', None): return v
-    return ILLEGAL_CHARACTERS_RE.sub('', str(v)).encode('utf-8', 'replace').decode() # file names may hold bytes that are no text
+    return ILLEGAL_CHARACTERS_RE.sub('', str(v)).encode('utf-8', 'replace').decode() # file names may hold bytes that are not text
+
 
 # %% ../../nbs/63_scores.log.ipynb #fa67ac34
 def _keys(frame, key):
@@ -43,11 +46,17 @@ def _keys(frame, key):
     columns = [frame[o].tolist() if o in frame else ['']*len(frame) for o in key]
     return [tuple('' if _missing(v) else str(v) for v in o) for o in zip(*columns)]
 
+def _current(names):
+    "Names of columns, that of `features_key` in earlier versions as it is called today"
+    names = list(names)
+    return names if _origin in names else [_origin if o=='made from' else o for o in names]
+
+
 # %% ../../nbs/63_scores.log.ipynb #fcdac62a
 def row_key(
     row, # A row of results: a dictionary, a Series or a table of one row
 ) -> dict: # The seven columns as text, '' where the row says nothing
-    "What identifies a measurement"
+    "The key of a measurement"
     row = row.to_dict('records')[0] if isinstance(row, pd.DataFrame) else dict(row)
     return {o: '' if (v := _cell(row.get(o))) is None else str(v) for o in key_columns}
 
@@ -63,15 +72,17 @@ def score_columns(
     bounds=False, # Also the ends of intervals?
 ) -> list: # Precisions in the order of K, then the others
     "The names of the columns that hold scores"
-    ps = _ks(frame)
-    return ps + [o for o in frame if o not in ps and _score_name.fullmatch(re.sub(' (low|high)$', '', str(o)) if bounds else str(o))]
+    registered,precisions = {o.column for o in score_table.values()},_ks(frame)
+    def is_score(name): return name in registered or _score_name.fullmatch(name)
+    return precisions + [o for o in frame if o not in precisions and is_score(re.sub(' (low|high)$', '', str(o)) if bounds else str(o))]
+
 
 # %% ../../nbs/63_scores.log.ipynb #2fabbdb9
 def _figures(frame):
     "All columns of scores: precisions measured and published, then the others"
     return list(dict.fromkeys([*_ks(frame), *_ks(frame, 'published P@'), *score_columns(frame, bounds=True)]))
 
-def _in_order(frame):
+def _usual_order(frame):
     "The table with its columns in the usual order"
     first = [o for o in (*key_columns,'class','queries') if o in frame]
     scores = _figures(frame)
@@ -83,12 +94,12 @@ def precision_at_k_to_dataframe(
     precisions, # {K: mean precision}, or `evaluate`'s table
     dataset, # Its name
     model, # Its name
-    **facts # training, weights, protocol, metric, recipe, other scores, gallery, query, features, seconds; what else there is comes last
+    **meta # training, weights, protocol, metric, recipe, other scores, gallery, query, features, seconds; what else there is comes last
 ) -> pd.DataFrame: # One row
     "The result of one data set and model as a table"
     if isinstance(precisions, pd.DataFrame):
         precisions = precisions[precisions.metric=='precision_at_k'].set_index('k').value.to_dict()
-    return _in_order(pd.DataFrame([dict(dataset=str(dataset), model=str(model), **facts, **{f'P@{int(k)}':float(v) for k,v in precisions.items()})]))
+    return _usual_order(pd.DataFrame([dict(dataset=str(dataset), model=str(model), **meta, **{f'P@{int(k)}':float(v) for k,v in precisions.items()})]))
 
 # %% ../../nbs/63_scores.log.ipynb #38ba3eae
 def published_results() -> pd.DataFrame:
@@ -98,19 +109,19 @@ def published_results() -> pd.DataFrame:
 # %% ../../nbs/63_scores.log.ipynb #f2935187
 def with_published(
     frame, # A table of results
-) -> pd.DataFrame: # With columns `published P@K` when at least one pair was published
+) -> pd.DataFrame: # With columns `published P@K` when at least one result was published
     "The table with the published figures beside the measured ones"
     frame = frame[[o for o in frame if not str(o).startswith('published ')]]
     pub = published_results().rename(columns=lambda o: f'published {o}' if o.startswith('P@') else o)
     pub = pub[['dataset','model', *[f'published {o}' for o in _ks(frame) if f'published {o}' in pub]]].assign(training='pretrained')
-    return _in_order(frame.merge(pub, on=['dataset','model','training'], how='left').dropna(axis=1, how='all'))
+    return _usual_order(frame.merge(pub, on=['dataset','model','training'], how='left').dropna(axis=1, how='all'))
 
 # %% ../../nbs/63_scores.log.ipynb #b1a29fb2
 _own_key = dict(results=[], classes=['class'], settings=[]) # what identifies a row of a sheet beside `key_columns`
 
 @contextmanager
 def _reading(path):
-    "What can go wrong in reading a workbook, said with its name"
+    "Errors in reading a workbook, with its name"
     try: yield
     except OSError as e: raise OSError(f"The workbook {str(path)!r} cannot be opened ({reason(e)}): close it in other programs, or move it away.") from e
     except Exception as e:
@@ -120,22 +131,19 @@ def _reading(path):
 def _check_header(path, sheet, names, sheets):
     "Raises `ValueError` when the columns `names` are not those of our sheet; a new workbook has none"
     if set(_needed+_own_key[sheet]) <= set(map(str, names)): return
-    if sheet=='results': raise ValueError(f"The workbook {str(path)!r} holds no sheet 'results' with this table, only {', '.join(sheets)}: choose another file.")
-    raise ValueError(f"The workbook {str(path)!r} holds a sheet {sheet!r} that this library did not write: rename that sheet.")
+    if sheet!='results': raise ValueError(f"The workbook {str(path)!r} holds a sheet {sheet!r} that this library did not write: rename that sheet.")
+    raise ValueError(f"The workbook {str(path)!r} holds no sheet 'results' with this table, only {', '.join(sheets)}: choose another file.")
+
 
 # %% ../../nbs/63_scores.log.ipynb #ad05882a
-def _columns_of(page):
-    "The named columns of an openpyxl sheet; of two with one name the first"
+def _rows_of(page, sheet):
+    "The rows of results on an openpyxl sheet, the index counting the rows below the header; of two columns with one name the first"
     head,*rows = list(page.values) or [()]
-    names = {str(o):j for j,o in reversed([*enumerate(head)]) if o is not None}
-    return pd.DataFrame({o:[row[j] if j<len(row) else None for row in rows] for o,j in sorted(names.items(), key=lambda o: o[1])})
-
-def _results_of(frame, sheet):
-    "The rows of results in a sheet, the index counting the rows below the header"
-    if not len(frame.columns): return frame
-    figures = _figures(frame)
-    frame = frame.assign(**frame[figures].apply(pd.to_numeric, errors='coerce')) # whatever somebody typed there by hand
-    text = [o for o in (*key_columns, *_own_key[sheet]) if o in frame]           # a folder called 001 is not the number 1
+    names = {o:j for j,o in reversed([*enumerate(_current(None if o is None else str(o) for o in head))]) if o is not None}
+    frame = pd.DataFrame({o:[row[j] if j<len(row) else None for row in rows] for o,j in sorted(names.items(), key=lambda o: o[1])})
+    if 'dataset' not in frame: return frame
+    frame = frame.assign(**frame[_figures(frame)].apply(pd.to_numeric, errors='coerce')) # a user may have typed anything there
+    text = [o for o in (*key_columns, *_own_key[sheet]) if o in frame]                   # a folder called 001 is not the number 1
     return frame.assign(**dict(zip(text, zip(*_keys(frame, text)))))[lambda o: o.dataset!=''] if len(frame) else frame
 
 def _read_sheet(path, sheet):
@@ -145,44 +153,45 @@ def _read_sheet(path, sheet):
         sheets,frame = book.sheetnames,pd.DataFrame()
         if sheet in sheets:
             book[sheet].reset_dimensions() # some programs note wrong ones
-            frame = _columns_of(book[sheet])
+            frame = _rows_of(book[sheet], sheet)
     if sheet in sheets or sheet=='results': _check_header(path, sheet, frame, sheets)
-    return _results_of(frame, sheet)
+    return frame
+
 
 # %% ../../nbs/63_scores.log.ipynb #fecafa97
 def read_log(
     path, # An Excel file that `dataframes_to_excel` wrote
     sheet='results', # results, classes or settings
 ) -> pd.DataFrame: # Empty when there is no such file or sheet
-    "A table of a workbook, with formulas as the values that a spreadsheet program last saved for them; raises `OSError` or `ValueError` when it cannot be read"
-    if sheet not in _own_key: raise ValueError(f"Unknown sheet {sheet!r}: expected one of {', '.join(_own_key)}.")
-    return _in_order(_read_sheet(Path(path), sheet).reset_index(drop=True))
-
-# %% ../../nbs/63_scores.log.ipynb #53af9462
-def _check_file(file):
-    "Raises `OSError` or `ValueError` when this file must not or cannot be replaced"
-    for lock in (file.with_name(f'.~lock.{file.name}#'), file.with_name(f'~${file.name}')):
-        if lock.exists(): raise OSError(f"The table {str(file)!r} is open in a spreadsheet program (it left {lock.name!r}): close it there first, "
-                                        "or delete that file when no program has the table open.")
-    if not file.exists(): return
-    if file.is_dir(): raise OSError(f"{str(file)!r} is a folder, where the table should be written: choose another file name.")
-    try: file.open('rb+').close()
-    except OSError as e: raise OSError(f"The table {str(file)!r} cannot be written ({reason(e)}): close it in other programs, or choose another file.") from e
-    if file.suffix=='.xlsx' or not file.stat().st_size: return
-    with file.open(encoding='utf-8-sig', errors='replace') as f: names = [o.strip(' "\'\n') for o in re.split(r'[,;\t|]', f.readline(100_000))]
-    if not set(_needed) <= set(names):
-        raise ValueError(f"The file {str(file)!r} holds something that this library did not write (no columns {', '.join(_needed)}) and would be overwritten: "
-                         "move it away, or choose another name for the workbook.")
+    "A table of a workbook, formulas as their last saved values; raises `OSError` or `ValueError` when it cannot be read"
+    one_of(sheet, _own_key, 'sheet')
+    return _usual_order(_read_sheet(Path(path), sheet).reset_index(drop=True))
 
 # %% ../../nbs/63_scores.log.ipynb #e2c0b85a
 def _check_files(path):
-    "Raises `OSError` or `ValueError` when one of the three files cannot be written"
+    "Raises `OSError` or `ValueError` when one of the three files must not or cannot be replaced"
     if path.suffix!='.xlsx': raise ValueError(f"The workbook {str(path)!r} has the ending {path.suffix!r}; expected .xlsx.")
     check_folder(path.parent)
     folder = path.with_name(f'{path.stem}_queries')
-    if folder.exists() and not folder.is_dir(): raise ValueError(f"The file {str(folder)!r} stands where the scores of queries belong: move it away, or choose another workbook.")
-    for ending in ('.xlsx','.csv','.md'): _check_file(path.with_suffix(ending))
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"The file {str(folder)!r} stands where the scores of queries belong: move it away, or choose another workbook.")
+    for file in (path.with_suffix(o) for o in ('.xlsx','.csv','.md')):
+        for lock in (file.with_name(f'.~lock.{file.name}#'), file.with_name(f'~${file.name}')):
+            if lock.exists(): raise OSError(f"The table {str(file)!r} is open in a spreadsheet program (it left {lock.name!r}): close it there first, "
+                                            "or delete that file when no program has the table open.")
+        if not file.exists(): continue
+        if file.is_dir(): raise OSError(f"{str(file)!r} is a folder, where the table should be written: choose another file name.")
+        try: file.open('rb+').close()
+        except OSError as e:
+            raise OSError(f"The table {str(file)!r} cannot be written ({reason(e)}): close it in other programs, or choose another file.") from e
+        if file==path or not file.stat().st_size: continue
+        with file.open(encoding='utf-8-sig', errors='replace') as f: names = [o.strip(' "\'\n') for o in re.split(r'[,;\t|]', f.readline(100_000))]
+        if not set(_needed) <= set(names):
+            raise ValueError(f"The file {str(file)!r} holds something that this library did not write (no columns {', '.join(_needed)}) "
+                             "and would be overwritten: move it away, or choose another name for the workbook.")
 
+
+# %% ../../nbs/63_scores.log.ipynb #5c0e7ad3
 def _open_book(path):
     "The workbook with its formulas, or a new one; raises as `read_log` does"
     if not path.exists():
@@ -191,10 +200,11 @@ def _open_book(path):
         return book
     with _reading(path): book = openpyxl.load_workbook(path)
     for o in _own_key:
-        merged = str(book[o].merged_cells).split() if o in book.sheetnames else []
-        if merged: raise ValueError(f"In the workbook {str(path)!r} the cells {merged[0]} of the sheet {o!r} are merged: unmerge them, so that every row of results has its own cells.")
-        if o=='results' or o in book.sheetnames:
-            _check_header(path, o, [c.value for c in book[o][1]] if o in book.sheetnames else [], book.sheetnames)
+        page = book[o] if o in book.sheetnames else None
+        if page and (merged := str(page.merged_cells).split()):
+            raise ValueError(f"In the workbook {str(path)!r} the cells {merged[0]} of the sheet {o!r} are merged: unmerge them, "
+                             "so that every row of results has its own cells.")
+        if page or o=='results': _check_header(path, o, [c.value for c in page[1]] if page else [], book.sheetnames)
     return book
 
 def check_workbook(
@@ -204,14 +214,6 @@ def check_workbook(
     _check_files(Path(path))
     _open_book(Path(path))
 
-# %% ../../nbs/63_scores.log.ipynb #dc38be12
-def _renewed(old, new):
-    "The row `new`, with the scores that only the row `old` has when both belong together"
-    scores = score_columns(pd.DataFrame(columns=list(old)), bounds=True)
-    told = [o for o in (*_size, _origin) if not _missing(old.get(o))]
-    same = bool(told) and all(o in new and old[o]==new[o] for o in told)
-    theirs = [o for o in old if o not in scores and not o.startswith('published ')]
-    return {o:old[o] for o in theirs + (scores if same else [])} | new
 
 # %% ../../nbs/63_scores.log.ipynb #6eee8d62
 def merge_log(
@@ -220,81 +222,88 @@ def merge_log(
     key=tuple(key_columns), # The columns that identify a row
 ) -> pd.DataFrame:
     "The old table with the new rows in their old places, or at the end"
+    old,new = (o.set_axis(_current(o), axis=1) for o in (old, new))
+    scores = score_columns(old, bounds=True)
+    def renewed(row, by):
+        "The new row, with the scores that only the old one has when both come from the same features"
+        said = [o for o in (*_size, _origin) if not _missing(row.get(o))]
+        same = bool(said) and all(o in by and row[o]==by[o] for o in said)
+        return {o:v for o,v in row.items() if (same or o not in scores) and not o.startswith('published ')} | by
     known = [{k:v for k,v in o.items() if not _missing(v)} for o in new.to_dict('records')] # what a run did not measure replaces nothing
     fresh = dict(zip(_keys(new, key), known))
-    rows = [_renewed(o, fresh.pop(k)) if k in fresh else o for k,o in zip(_keys(old, key), old.to_dict('records'))]
+    rows = [renewed(o, fresh.pop(k)) if k in fresh else o for k,o in zip(_keys(old, key), old.to_dict('records'))]
     frame = pd.DataFrame(rows + list(fresh.values()))
     frame = frame.reindex(columns=list(dict.fromkeys([*frame, *old]))) # no column goes, also when its last score does
     frame = frame.assign(**{o:frame[o].fillna('') for o in key if o in frame})
-    return _in_order(frame.drop(columns='recipe') if 'recipe' in frame and (frame.recipe=='').all() else frame)
+    return _usual_order(frame.drop(columns='recipe') if 'recipe' in frame and (frame.recipe=='').all() else frame)
+
 
 # %% ../../nbs/63_scores.log.ipynb #1bd63b04
 def _table(frames, extra=()):
     "One table of one or several, with every column of the key as text; raises `ValueError` without data set and model"
     new = pd.concat([frames] if isinstance(frames, pd.DataFrame) else list(frames), ignore_index=True).rename(columns=str).map(_cell)
+    new = new.set_axis(_current(new), axis=1)
     absent = [o for o in ('dataset','model',*extra) if o not in new]
     if absent: raise ValueError(f"The table has no column {absent[0]!r}, only {', '.join(new)}: see `precision_at_k_to_dataframe`.")
     key = [*key_columns, *extra]
     return new.assign(**dict(zip(key, zip(*_keys(new, key)))))
 
-# %% ../../nbs/63_scores.log.ipynb #f3dcf99c
-def _staying(sheet, old, new):
-    "The part of `old` that is merged with the rows `new` of the same sheet"
-    again = pd.Series(_keys(old, key_columns), index=old.index, dtype=object).isin(set(_keys(new, key_columns)))
-    if sheet=='classes':
-        key = [*key_columns,'class']
-        return old[~again | pd.Series(_keys(old, key), index=old.index, dtype=object).isin(set(_keys(new, key)))]
-    return old.assign(**{o:old[o].mask(again) for o in old if sheet=='settings' and o not in key_columns})
-
-# %% ../../nbs/63_scores.log.ipynb #435393c3
-def _formulas(page): return any(c.data_type=='f' for row in page.iter_rows() for c in row)
-
-def _pinned(book):
-    "May something in the workbook point to a cell by its address?"
-    return bool(book.defined_names) or any(o.conditional_formatting or o.tables or o._charts or o.data_validations.dataValidation or o.merged_cells.ranges
-                                           or _formulas(o) for o in book.worksheets)
-
-def _used(sheet):
-    "The last row and the last column that hold anything, formulas included"
-    at = [(c.row,c.column) for row in sheet.iter_rows() for c in row if c.value is not None]
-    return max((o[0] for o in at), default=0),max((o[1] for o in at), default=0)
-
-def _put(cell, v):
-    "Write a value; text stays text, also when it starts with '='"
-    cell.value = None if v=='' or _missing(v) else v
-    if isinstance(cell.value, str): cell.data_type = 's'
-
 # %% ../../nbs/63_scores.log.ipynb #fdbd2235
-def _place_columns(sheet, names, pinned):
-    "Make room for the columns that the sheet does not have; {name: number of its column}"
-    columns = [None if o.value is None else str(o.value) for o in sheet[1]][:_used(sheet)[1]]
-    for before,name in zip([None,*names], names):
-        if name in columns: continue
-        j = len(columns) if pinned or before is None else columns.index(before)+1
-        if j<len(columns): sheet.insert_cols(j+1)
-        columns.insert(j, name)
-        _put(sheet.cell(1, j+1), name)
-        sheet.cell(1, j+1).font = Font(bold=True)
-    return {o:columns.index(o)+1 for o in names}
+class _Sheet:
+    "A sheet of the opened workbook `book`, which is brought up to date cell by cell"
+    def __init__(self, book, name):
+        self.page,self.name = book[name] if name in book.sheetnames else book.create_sheet(name),name
 
-# %% ../../nbs/63_scores.log.ipynb #5e9fa85e
-def _place_rows(sheet, old, staying, n):
-    "The rows of the sheet for n rows of results: where they stood, then rows that became free, then below everything"
-    free = [o+2 for o in old.index.difference(staying.index)]
-    for o in free:
-        for cell in sheet[o]: cell.value = None
-    stood,end = [o+2 for o in staying.index],max(_used(sheet)[0], 1)
-    return (stood + [o for o in free if o<=end] + list(range(end+1, end+1+n)))[:n]
+    formulas = property(lambda self: any(c.data_type=='f' for row in self.page.iter_rows() for c in row), doc="Does any cell hold a formula?")
+
+    @property
+    def pinned(self):
+        "May something on the sheet point to a cell by its address?"
+        o = self.page
+        return bool(o.conditional_formatting or o.tables or o._charts or o.data_validations.dataValidation or o.merged_cells.ranges) or self.formulas
+
+    def used(self):
+        "The last row and the last column that hold anything, formulas included"
+        at = [(c.row,c.column) for row in self.page.iter_rows() for c in row if c.value is not None]
+        return max((o[0] for o in at), default=0),max((o[1] for o in at), default=0)
+
+    def put(self, i, j, v):
+        "Write a value; text stays text, also when it starts with '='"
+        cell = self.page.cell(i, j)
+        cell.value = None if v=='' or _missing(v) else v
+        if isinstance(cell.value, str): cell.data_type = 's'
+
+    def place_columns(self, names, pinned):
+        "Make room for the columns that the sheet does not have; {name: number of its column}"
+        columns = _current(None if o.value is None else str(o.value) for o in self.page[1])[:self.used()[1]] # an old header stays in the sheet
+        for before,name in zip([None,*names], names):
+            if name in columns: continue
+            j = len(columns) if pinned or before is None else columns.index(before)+1
+            if j<len(columns): self.page.insert_cols(j+1)
+            columns.insert(j, name)
+            self.put(1, j+1, name)
+            self.page.cell(1, j+1).font = Font(bold=True)
+        return {o:columns.index(o)+1 for o in names}
+
+    def place_rows(self, old, staying, n):
+        "The rows of the sheet for n rows of results: where they stood, then rows that became free, then below everything"
+        free = [o+2 for o in old.index.difference(staying.index)]
+        for o in free:
+            for cell in self.page[o]: cell.value = None
+        stood,end = [o+2 for o in staying.index],max(self.used()[0], 1)
+        return (stood + [o for o in free if o<=end] + list(range(end+1, end+1+n)))[:n]
+
 
 # %% ../../nbs/63_scores.log.ipynb #7399a138
-def _style(sheet, frame, rows, columns, best):
+@patch
+def style(self:_Sheet, frame, rows, columns):
     "Frozen header, four decimals, the best scores of each data set in bold, columns as wide as their content"
-    sheet.freeze_panes = 'C2'
-    if not sheet.tables: sheet.auto_filter.ref = sheet.dimensions # a user's own table brings its filter along
-    top = frame.groupby('dataset')[score_columns(frame) if best else []].transform('max')
+    self.page.freeze_panes = 'C2'
+    if not self.page.tables: self.page.auto_filter.ref = self.page.dimensions # a user's own table brings its filter along
+    top = frame.groupby('dataset')[score_columns(frame) if self.name=='results' else []].transform('max')
     figures = _figures(frame)
     for name,j in columns.items():
-        cells = [sheet.cell(i, j) for i in rows]
+        cells = [self.page.cell(i, j) for i in rows]
         bold = (frame[name]==top[name]).tolist() if name in top else []
         for cell in cells if name in figures else []:
             if cell.number_format=='General': cell.number_format = '0.0000'
@@ -304,34 +313,32 @@ def _style(sheet, frame, rows, columns, best):
                 font.b = wins
                 cell.font = font
         shown = [len(name)+3] + [6 if name in figures else len(str(o.value)) for o in cells]
-        sheet.column_dimensions[get_column_letter(j)].width = min(max(shown)+1, 100)
+        self.page.column_dimensions[get_column_letter(j)].width = min(max(shown)+1, 100)
+
 
 # %% ../../nbs/63_scores.log.ipynb #76ba9e97
-def _update(book, path, sheet, new, pinned):
-    "Merge the rows `new` into a sheet of the opened workbook; all its rows"
-    page = book[sheet] if sheet in book.sheetnames else book.create_sheet(sheet)
+@patch
+def update(self:_Sheet, path, new, pinned):
+    "Merge the rows `new` into the sheet; all its rows"
+    key = [*key_columns, *_own_key[self.name]]
     # an opened workbook has either formulas or their values, so it is read again for these
-    old = _read_sheet(path, sheet) if _formulas(page) else _results_of(_columns_of(page), sheet)
-    staying = _staying(sheet, old, new) if len(old) else old
-    frame = merge_log(staying, new, [*key_columns, *_own_key[sheet]])
-    columns = _place_columns(page, list(frame), pinned)
-    rows = _place_rows(page, old, staying, len(frame))
+    old = staying = _read_sheet(path, self.name) if self.formulas else _rows_of(self.page, self.name)
+    if len(old):
+        known = lambda key: pd.Series(_keys(old, key), index=old.index, dtype=object).isin(set(_keys(new, key)))
+        again = known(key_columns)
+        if self.name=='classes': staying = old[~again | known(key)]
+        if self.name=='settings': staying = old.assign(**{o:old[o].mask(again) for o in old if o not in key_columns})
+    frame = merge_log(staying, new, key)
+    columns,rows = self.place_columns(list(frame), pinned),self.place_rows(old, staying, len(frame))
     for name,j in columns.items():
         before = old[name].reindex(staying.index).tolist() if name in old else []
         for i,v in enumerate(frame[name].tolist()):
-            if i>=len(before) or not (before[i]==v or (_missing(before[i]) and _missing(v))): _put(page.cell(rows[i], j), v)
-    _style(page, frame, rows, columns, best=sheet=='results')
+            if i>=len(before) or not (before[i]==v or (_missing(before[i]) and _missing(v))): self.put(rows[i], j, v)
+    self.style(frame, rows, columns)
     return frame
 
+
 # %% ../../nbs/63_scores.log.ipynb #df26989b
-def _plain(v):
-    "A text for CSV that no spreadsheet program takes for a formula"
-    return f"'{v}" if isinstance(v, str) and v[:1] and v[0] in "=+-@\t\r'" else v
-
-def _unguarded(v):
-    "The text that `_plain` was given"
-    return v[1:] if v[:1]=="'" else v
-
 def _markdown(frame):
     "The table as a Markdown pipe table, scores with four decimals"
     figures = _figures(frame)
@@ -345,21 +352,18 @@ def _markdown(frame):
 
 # %% ../../nbs/63_scores.log.ipynb #54408efd
 def run_settings(
-    **facts # Anything else worth keeping: device, precision, seed, ...
+    **meta # Anything else worth keeping: device, precision, seed, ...
 ) -> dict: # Name and value; libraries that are not installed are left out
-    "The circumstances of a run: versions, platform, date in UTC, and the given facts"
-    found = dict(date=datetime.now(timezone.utc).isoformat(timespec='seconds'), ir_cnn=__version__, python=platform.python_version(), platform=platform.platform())
+    "The circumstances of a run: versions, platform, date in UTC, and what else is given"
+    found = dict(date=datetime.now(timezone.utc).isoformat(timespec='seconds'), ir_cnn=__version__)
+    found |= dict(python=platform.python_version(), platform=platform.platform())
     for o in ('torch','torchvision','timm','fastai','numpy','pandas','faiss-cpu'):
         try: found[o] = version(o)
         except PackageNotFoundError: pass
-    return found | facts
+    return found | meta
+
 
 # %% ../../nbs/63_scores.log.ipynb #a29df5bb
-def _settings_table(settings, rows):
-    "The table of settings: a dictionary holds for all rows"
-    if not isinstance(settings, dict): return _table(settings)
-    return rows[key_columns].assign(**{k:_cell(v) for k,v in settings.items() if k not in key_columns})
-
 def dataframes_to_excel(
     frames, # One table of results, or several
     path='log/dataframes_to_excel.xlsx', # The workbook; a CSV and a Markdown file of the same name are written beside it
@@ -369,49 +373,48 @@ def dataframes_to_excel(
     "Bring the workbook up to date with the rows of `frames`; raises `OSError` or `ValueError` when that would damage it"
     path = Path(path)
     _check_files(path)
-    rows = _table(frames)
-    new = dict(results=rows)
+    new = dict(results=_table(frames))
     if classes is not None: new['classes'] = _table(classes, ['class'])
-    if settings is not None: new['settings'] = _settings_table(settings, rows)
+    if isinstance(settings, dict): new['settings'] = new['results'][key_columns].assign(**{k:_cell(v) for k,v in settings.items() if k not in key_columns})
+    elif settings is not None: new['settings'] = _table(settings)
     with file_lock(path) as lock:
         book = _open_book(path)
-        pinned = _pinned(book)
-        tables = {k:_update(book, path, k, v, pinned) for k,v in new.items()}
-        frame = tables['results']
+        pinned = bool(book.defined_names) or any(_Sheet(book, o.title).pinned for o in book.worksheets)
+        frame = {name:_Sheet(book, name).update(path, rows, pinned) for name,rows in new.items()}['results']
         lock.touch() # a log of many classes takes a while
         with atomic_write(path) as tmp: book.save(tmp)
-        with atomic_write(path.with_suffix('.csv')) as tmp: frame.rename(columns=_plain).map(_plain).to_csv(tmp, index=False, encoding='utf-8')
+        with atomic_write(path.with_suffix('.csv')) as tmp: frame.rename(columns=guard_cell).map(guard_cell).to_csv(tmp, index=False, encoding='utf-8')
         with atomic_write(path.with_suffix('.md')) as tmp: tmp.write_text(_markdown(frame), encoding='utf-8')
     return frame
 
+
 # %% ../../nbs/63_scores.log.ipynb #99c63fd8
 def _query_file(path, row):
-    "Where the scores of the queries of a row are kept"
+    "The file of the scores of a row's queries"
     key,path = row_key(row),Path(path)
     name = f"{safe_name(key['dataset'])}_{safe_name(key['model'])}"[:60]
     return path.with_name(f'{path.stem}_queries')/f"{name}-{digest(list(key.values()))[:12]}.csv"
-
-def _with_kept(text, path, row):
-    "The scores of queries with those columns that an earlier run kept, when the column `made from` says that both belong together"
-    try: kept = read_query_scores(path, row)
-    except ValueError: return text # damaged: it is written anew
-    if _origin not in text or _origin not in kept or list(kept['query'])!=list(text['query']) or set(kept[_origin])!=set(text[_origin]): return text
-    return text.assign(**{o:kept[o].to_numpy() for o in kept if o not in text})
 
 def save_query_scores(
     path, # The workbook
     row, # The row of results, or anything else that `row_key` understands
     scores, # Columns `query` (the name that another run gives the same query), `label` if known, scores named as in the row; NaN for a query left out
 ) -> Path: # The file
-    "Keep the scores of the queries of a row; raises `ValueError` when the queries cannot be told apart"
+    """Keep the scores of the queries of a row; raises `ValueError` when the queries cannot be told apart.
+    Columns of an earlier run stay when `features_key` says that both belong together"""
     if 'query' not in scores: raise ValueError(f"The scores have no column 'query', only {', '.join(map(str, scores))}: name the queries.")
     text = scores.assign(**{o:scores[o].map(str) for o in ('query','label') if o in scores}).rename(columns=str)
+    text = text.set_axis(_current(text), axis=1)
     twice = text['query'][text['query'].duplicated()]
     if len(twice): raise ValueError(f"Two queries are called {twice.iloc[0]!r}: give each its own name.")
+    try: kept = read_query_scores(path, row)
+    except ValueError: kept = text # damaged: it is written anew
+    if _origin in text and _origin in kept and list(kept['query'])==list(text['query']) and set(kept[_origin])==set(text[_origin]):
+        text = text.assign(**{o:kept[o].to_numpy() for o in kept if o not in text})
     file = _query_file(path, row)
-    text = _with_kept(text, path, row)
-    with atomic_write(file) as tmp: text.rename(columns=_plain).map(_plain).to_csv(tmp, index=False, encoding='utf-8', quoting=csv.QUOTE_NONNUMERIC)
+    with atomic_write(file) as tmp: text.rename(columns=guard_cell).map(guard_cell).to_csv(tmp, index=False, encoding='utf-8', quoting=csv.QUOTE_NONNUMERIC)
     return file
+
 
 # %% ../../nbs/63_scores.log.ipynb #1d7400b6
 def read_query_scores(
@@ -422,8 +425,9 @@ def read_query_scores(
     file = _query_file(path, row)
     if not file.exists(): return pd.DataFrame()
     try:
-        frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding='utf-8').rename(columns=_unguarded)
+        frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding='utf-8').rename(columns=unguard_cell)
+        frame = frame.set_axis(_current(frame), axis=1)
         as_number = lambda v: float(v or 'nan')
-        return frame.assign(**{o:frame[o].map(_unguarded if o in ('query','label',_origin) else as_number) for o in frame.columns.union(['query'])})
+        return frame.assign(**{o:frame[o].map(unguard_cell if o in ('query','label',_origin) else as_number) for o in frame.columns.union(['query'])})
     except (KeyError, ValueError) as e:
         raise ValueError(f"The scores of queries in {str(file)!r} cannot be read ({reason(e)}): delete the file, and run again.") from e
