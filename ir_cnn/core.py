@@ -6,7 +6,7 @@
 __all__ = ['Workspace', 'check_folder', 'safe_name', 'variant', 'result_path', 'get_feature_paths', 'get_label_paths',
            'atomic_write', 'file_lock', 'atomic_folder', 'reason', 'save_tensors', 'load_tensors', 'save_json',
            'load_json', 'reserve_space', 'guard_cell', 'unguard_cell', 'digest', 'nearest_names', 'one_of', 'whole',
-           'within', 'guarded', 'get_device', 'in_order', 'process_group']
+           'within', 'takes_options', 'guarded', 'get_device', 'in_order', 'process_group']
 
 # %% ../nbs/00_core.ipynb #204a7b8f
 import difflib, hashlib, json, operator, os, re, sys, tempfile, time
@@ -17,7 +17,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from types import SimpleNamespace
 import torch
-from fastcore.all import basic_repr, patch
+from fastcore.all import basic_repr, delegates, patch
 from fastai.torch_core import default_device
 
 # %% ../nbs/00_core.ipynb #c4fe0b74
@@ -291,6 +291,17 @@ def within(
     number = isinstance(value, Real) and not isinstance(value, bool)
     if number and value==value and all(holds(value, o) for o,_,holds in limits): return value # NaN is not equal to itself
     raise ValueError(f"{what} is {value!r}: expected a number {' and '.join(f'{word} {o}' for o,word,_ in limits)}{hint}.")
+
+# %% ../nbs/00_core.ipynb #d05a457e
+def takes_options(
+    options, # A dataclass whose fields the function takes as `**kwargs`
+): # A decorator
+    "Shows the fields of `options` as parameters of a function"
+    def decorate(f):
+        f = delegates(options)(f)
+        f.__delwrap__ = options # not its `__init__`, which is generated and has no source to read the comments from
+        return f
+    return decorate
 
 # %% ../nbs/00_core.ipynb #adbd582f
 def guarded(

@@ -11,7 +11,7 @@ import contextlib, io, os, re, shutil, tempfile, time, warnings, zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np, torch
-from fastcore.all import delegates, patch
+from fastcore.all import patch
 from fastprogress.fastprogress import progress_bar
 from ..core import *
 from ..data.images import SkipItemException, read_pixels
@@ -309,7 +309,7 @@ def run(self:Extraction, mmap=os.name!='nt') -> Features:
     return features
 
 # %% ../../nbs/32_features.extract.ipynb #bfda8f0e
-@delegates(ExtractSettings)
+@takes_options(ExtractSettings)
 def extract(
     embedder, # From `create_embedder`, or any object with the same structure
     dataset, # From `get_dataset`, or any object with `.name` and `.items`

@@ -8,8 +8,7 @@ __all__ = ['plot_result', 'run']
 # %% ../../nbs/98_run.core.ipynb #a99f3fef
 from copy import deepcopy
 import fastai, pandas as pd, torch
-from fastcore.meta import delegates
-from ..core import Workspace, digest, get_device, load_tensors, process_group, safe_name, variant
+from ..core import Workspace, digest, get_device, load_tensors, process_group, safe_name, takes_options, variant
 from ..data.core import get_dataset
 from ..models.embedder import create_embedder, save_embedder
 from ..features.extract import extract
@@ -111,7 +110,7 @@ def _line(scored, ks):
     return f"{what}: {', '.join(scores)}" + (f'; {row.lone} of {row["query"]} queries have nothing to find' if row.lone else '')
 
 # %% ../../nbs/98_run.core.ipynb #da460d35
-@delegates(RunRequest)
+@takes_options(RunRequest)
 def run(
     dts_li=None, # Data sets: names, folders, classes or objects; default: the digits that need no download
     model_li=None, # Models: timm names, or embedders; default: one small network, untrained and fine-tuned
