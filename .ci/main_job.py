@@ -8,7 +8,6 @@
 import os, re, shutil, subprocess, sys
 import pandas as pd
 
-
 def digits(path, other=None):
     table = pd.read_csv(path)
     p1 = table[table.dataset == 'digits'].set_index('training')['P@1']
@@ -19,12 +18,10 @@ def digits(path, other=None):
         both = [pd.read_csv(o).set_index('training').filter(like='P@') for o in (path, other)]
         assert both[0].equals(both[1]), f'the tables differ:\n{both[0]}\n{both[1]}'
 
-
 def protocols(path):
     p1 = pd.read_csv(path).pivot(index='dataset', columns='protocol', values='P@1')
     print(p1)
     assert (p1.timm > p1.origin + 0.1).all(), 'the protocol timm is not far above origin'
-
 
 def light(limit=1):
     for option in ('-h', '--version'):
@@ -34,7 +31,6 @@ def light(limit=1):
         print(f'ir_cnn_run {option}: {used:.2f} s')
         assert said.returncode == 0 and said.stdout.strip(), said.stderr[-500:]
         assert not loaded and used < limit, f'{used:.2f} s, expected less than {limit}; imported {loaded}'
-
 
 if sys.argv[1] == '--light': light()
 elif sys.argv[1] == '--protocols': protocols(*sys.argv[2:])

@@ -9,6 +9,8 @@
 import ast, json, os, re, sys
 from collections import Counter
 from configparser import ConfigParser
+from importlib.util import resolve_name
+from itertools import groupby
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -30,56 +32,44 @@ rooms = [(0, '', 'Core', 'files, keys, checks; short texts as values'),
 may_import = {'search': {'core', 'search'}, 'boost': {'core', 'spec', 'search', 'boost'}} # these two know nothing but tensors
 exported = re.compile(r'\s*#\s*\|\s*export')
 
-
 # ---- notebooks and what they hold --------------------------------------------------------------------------------------
-
 def notebooks():
     "Path -> notebook, for all notebooks of the project"
     paths = sorted(p for p in (repo/'nbs').rglob('*.ipynb') if not any(o.startswith(('.', '_')) for o in p.relative_to(repo).parts))
     return {p: json.loads(p.read_text(encoding='utf-8')) for p in paths}
 
-
 def name_of(path):
     "How a notebook is called in messages and in the sidebar"
     return path.relative_to(repo/'nbs').as_posix()
-
 
 def page_of(path):
     "The address of a notebook's page, from the site's root: nbdev leaves out its number"
     return re.sub(r'(^|/)\d+[a-zA-Z0-9]*_', r'\1', name_of(path).lower()).removesuffix('.ipynb') + '.html'
 
-
 def room_of(name):
     "The room of a notebook of the library, by its number"
     return [o for o in rooms if o[0] <= int(name[:2])][-1]
 
-
 def by_room(nbs):
     "(room, its notebooks as name -> notebook) for the rooms that have some"
     library = {p.name: nb for p, nb in nbs.items() if p.parent == repo/'nbs' and re.match(r'\d\d', p.name)}
-    found = [(room, {name: nb for name, nb in library.items() if room_of(name) == room}) for room in rooms]
-    return [o for o in found if o[1]]
-
+    return [(room, {name: library[name] for name in names}) for room, names in groupby(library, room_of)]
 
 def code_cells(nb):
     "(cell, source) of the code cells"
     return [(c, ''.join(c['source'])) for c in nb['cells'] if c['cell_type'] == 'code']
 
-
 def module_of(nb):
     "The modules that a notebook writes: one, or none"
     return [m[1] for _, s in code_cells(nb) if (m := re.search(r'^#\s*\|\s*default_exp\s+(\S+)', s, re.M))]
-
 
 def modules(nbs):
     "Module -> notebook name"
     return {m: p.name for p, nb in nbs.items() for m in module_of(nb)}
 
-
 def unfenced(source):
     "Markdown without its blocks of code"
     return re.sub(r'^(```|~~~).*?^\1', '', source, flags=re.M|re.S)
-
 
 def texts(nb):
     "The Markdown on the page of a notebook: its own cells and what its code shows"
@@ -87,73 +77,60 @@ def texts(nb):
         if c['cell_type'] == 'markdown': yield unfenced(''.join(c['source']))
         for o in c.get('outputs', []): yield unfenced(''.join(o.get('data', {}).get('text/markdown', '')))
 
-
 def symbols(source):
-    "What an exported cell defines, as the site calls it: f, Class, Class.method"
+    "(name, node) of what a source defines, with the names that the site uses: f, Class, Class.method"
     for o in ast.parse(source).body:
-        if isinstance(o, ast.ClassDef): yield from (f'{o.name}.{m.name}' for m in o.body if isinstance(m, ast.FunctionDef))
         patched = isinstance(o, ast.FunctionDef) and any('patch' in ast.unparse(d) for d in o.decorator_list)
-        if patched: yield f'{ast.unparse(o.args.args[0].annotation)}.{o.name}'
-        elif isinstance(o, (ast.FunctionDef, ast.ClassDef)): yield o.name
-        elif isinstance(o, ast.Assign): yield from (n.id for t in o.targets for n in ast.walk(t) if isinstance(n, ast.Name))
-
+        if isinstance(o, ast.ClassDef): yield from ((f'{o.name}.{m.name}', o) for m in o.body if isinstance(m, ast.FunctionDef))
+        if isinstance(o, ast.Assign): yield from ((n.id, o) for t in o.targets for n in ast.walk(t) if isinstance(n, ast.Name))
+        elif patched: yield f'{ast.unparse(o.args.args[0].annotation)}.{o.name}', o
+        elif isinstance(o, (ast.FunctionDef, ast.ClassDef)): yield o.name, o
 
 # ---- the generated modules ---------------------------------------------------------------------------------------------
-
 def written():
     "Module -> the tree of its file, for all that an export writes, and `all`"
     files = {'.'.join(p.relative_to(repo/library).with_suffix('').parts): p for p in sorted((repo/library).rglob('*.py')) if not p.name.startswith('_')}
     return {m: ast.parse(p.read_text(encoding='utf-8')) for m, p in files.items()}
-
 
 def imports(module, tree, known):
     "The modules of the library that a module imports, anywhere in its file"
     for o in ast.walk(tree):
         if isinstance(o, ast.Import): names = [(a.name, '') for a in o.names]
         elif isinstance(o, ast.ImportFrom):
-            above = [library, *module.split('.')][:-o.level] if o.level else []
-            names = [('.'.join(above + ([o.module] if o.module else [])), a.name) for a in o.names]
+            base = resolve_name('.'*o.level + (o.module or ''), f'{library}.{module}'.rpartition('.')[0])
+            names = [(base, a.name) for a in o.names]
         else: continue
         for base, name in names:
-            path = base.split('.')
-            if path[0] != library or base == library and name[:1] in ('', '_'): continue # another library, or the version
-            yield inner if (inner := '.'.join(path[1:])) in known else f'{inner}.{name}'.strip('.')
-
+            top, _, inner = base.partition('.')
+            if top != library or base == library and name[:1] in ('', '_'): continue # another library, or the version
+            yield inner if inner in known else f'{inner}.{name}'.strip('.')
 
 def room_faults(nbs):
     "What is wrong with the modules: their notebooks, their rooms, and what they import"
-    order, twice = modules(nbs), Counter(m for nb in nbs.values() for m in module_of(nb))
-    yield from (f'the module {m} is written by {n} notebooks' for m, n in twice.items() if n > 1)
+    order, trees = modules(nbs), written()
     for path, nb in nbs.items():
         numbered = path.parent == repo/'nbs' and re.match(r'\d\d_', path.name)
         if module_of(nb) and not numbered: yield f'{path.name}: only nbs/NN_*.ipynb may hold default_exp'
         elif module_of(nb) not in ([], [path.stem[3:]]): yield f'{path.name}: is not called after the module {module_of(nb)[0]}'
-        elif numbered and '.'.join(path.stem[3:].split('.')[:-1]) != room_of(path.name)[1]: yield f'{path.name}: its number is not that of its room'
-    trees = written()
-    yield from (f'{library}/{m.replace(".", "/")}.py has no notebook' for m in trees if m not in order and m != 'all')
+        elif numbered and path.stem[3:].rpartition('.')[0] != room_of(path.name)[1]: yield f'{path.name}: its number is not that of its room'
     for module, tree in trees.items():
-        top, allowed = module.split('.')[0], may_import.get(module.split('.')[0])
+        allowed = may_import.get(top := module.split('.')[0])
         for o in dict.fromkeys(imports(module, tree, order)) if module in order else ():
             if o not in order: yield f'{module} imports {o}, which no notebook writes'
             elif order[o] >= order[module]: yield f'{module} imports {o}, which comes later'
             elif allowed and o.split('.')[0] not in allowed: yield f'{module} imports {o}: {top} imports {", ".join(sorted(allowed))} alone'
-    yield from face_faults(trees)
-
-
-def face_faults(trees):
-    "What is wrong with the public face: it imports by name what its modules make public, each name once"
-    named = []
-    for o in trees.get('all', ast.Module([], [])).body:
+    named = [] # by the public face, which imports by name what its modules make public, each name once
+    for o in trees['all'].body:
         if isinstance(o, ast.Expr) and isinstance(o.value, ast.Constant): continue # its docstring
-        if not isinstance(o, ast.ImportFrom) or o.level != 1 or o.module not in trees: yield f'all.py: line {o.lineno} does not import names from a module'; continue
-        public = [ast.literal_eval(a.value) for a in trees[o.module].body if isinstance(a, ast.Assign) and ast.unparse(a.targets[0]) == '__all__']
-        yield from (f'all.py: {a.name} is not public in {o.module}' for a in o.names if a.asname or a.name not in (public or [[]])[0])
+        if not isinstance(o, ast.ImportFrom) or o.level != 1 or o.module not in trees:
+            yield f'all.py: line {o.lineno} does not import names from a module'
+            continue
+        public = next((ast.literal_eval(a.value) for a in trees[o.module].body if isinstance(a, ast.Assign) and ast.unparse(a.targets[0]) == '__all__'), [])
+        yield from (f'all.py: {a.name} is not public in {o.module}' for a in o.names if a.asname or a.name not in public)
         named += [a.name for a in o.names]
     yield from (f'all.py: {name} is imported twice' for name, n in Counter(named).items() if n > 1)
 
-
 # ---- single notebooks --------------------------------------------------------------------------------------------------
-
 def title_faults(nb):
     "What is wrong with the beginning of a notebook"
     first = nb['cells'][0] if nb['cells'] else dict(cell_type='none', source='')
@@ -163,7 +140,6 @@ def title_faults(nb):
     elif not re.match(r'> \S', lines[1]): yield 'there is no one-line summary (> ...) below the title'
     elif lines[2]: yield 'more than title and summary stands in the first cell, and nbdev leaves that out of the site: give it a cell of its own'
     if nb['metadata'].get('widgets'): yield 'widget state is stored'
-
 
 def cell_faults(cell, source):
     "What is wrong with the source of one cell"
@@ -177,11 +153,9 @@ def cell_faults(cell, source):
     except SyntaxError: return # a cell with magics
     if len(kinds) == 2 and not exported.match(source): yield f'an import cell also holds other code: {source.splitlines()[0]!r}'
 
-
 def output_faults(cell, source):
     "What is wrong with what one code cell stores"
     import yaml
-    if cell.get('execution_count'): yield 'a cell keeps its execution count'
     outputs = cell.get('outputs', [])
     for o in outputs:
         text = json.dumps(o)
@@ -198,26 +172,21 @@ def output_faults(cell, source):
     if not all(isinstance(o, str) and o.strip() for o in (alt if isinstance(alt, list) else [alt])):
         yield f'fig-alt is not a sentence, or needs quotes around it: {m[1].strip()!r}'
 
-
 # ---- links -------------------------------------------------------------------------------------------------------------
-
 def identifier(heading):
     "The id that pandoc, and so Quarto, gives a heading"
     text = re.sub(r'\[([^\]]*)\]\([^)]*\)', r'\1', heading)
     words = re.sub(r'\.\.\.|--+|[^\w\s.-]', '', text).lower().split()
     return re.sub(r'^[\W\d_]+', '', '-'.join(words)) or 'section'
 
-
 def anchors(nb):
-    "Where links may lead on the page of a notebook: its headings and the symbols that it documents"
-    seen, ids = Counter(), set()
-    for heading in re.findall(r'^#{1,6} +(.+)', '\n'.join(texts(nb)), re.M)[1:]: # the first is the title
-        m = re.search(r'\{#([^}\s]+)', heading)
-        o = m[1] if m else identifier(heading)
+    "Where links may lead on the page of a notebook: its headings, other ids in braces, and the symbols that it documents"
+    text, seen = '\n'.join([*texts(nb)][1:]), Counter() # the first holds the title
+    ids = {*re.findall(r'\{#([^}\s]+)', text), *(o.lower() for _, s in code_cells(nb) if exported.match(s) for o, _ in symbols(s))}
+    for o in [identifier(o) for o in re.findall(r'^#{1,6} +(.+)', text, re.M) if '{#' not in o]:
         ids.add(f'{o}-{seen[o]}' if seen[o] else o)
         seen[o] += 1
-    return ids | {o.lower() for _, s in code_cells(nb) if exported.match(s) for o in symbols(s)}
-
+    return ids
 
 def link_faults(path, nb, ids):
     "What is wrong with the links and images of one notebook; `ids` has the anchors of each"
@@ -232,16 +201,13 @@ def link_faults(path, nb, ids):
             elif not there.exists(): yield f'a link leads nowhere: {target}'
             elif anchor and anchor not in ids.get(there, ()): yield f'a link leads to no heading: {target}'
 
-
 # ---- the site, the guide's table, the README ---------------------------------------------------------------------------
-
 def sidebar_entries(contents):
     "The pages that a sidebar names, from nested sections"
     for o in contents:
         if isinstance(o, str): yield o
         elif 'href' in o: yield o['href']
         yield from sidebar_entries(o.get('contents', []) if isinstance(o, dict) else [])
-
 
 def sidebar(nbs, text):
     "The text of _quarto.yml with the Library part of its sidebar as the notebooks are: a section for each room, and the page for developers at the end"
@@ -250,7 +216,6 @@ def sidebar(nbs, text):
         lines += [f'          - section: {title}', '            contents:', *(f'              - {o}' for o in found)]
     if repo/'nbs'/'development.ipynb' in nbs: lines.append('          - development.ipynb')
     return re.sub(r'(?<=      - section: Library\n        contents:\n)( {10}.*\n)*', lambda _: ''.join(f'{o}\n' for o in lines), text)
-
 
 def site_faults(nbs):
     "What is wrong with _quarto.yml"
@@ -273,7 +238,6 @@ def site_faults(nbs):
     yield from (f'{k} is {site.get(k)!r}, and by settings.ini {v!r}' for k, w in wanted.items() if site.get(k) != (v := w % ini['DEFAULT']))
     yield from (f'two notebooks give the same page: {o}' for o, n in Counter(map(page_of, nbs)).items() if n > 1)
 
-
 def overview(nbs=None):
     "The table of modules that the guide shows: a row for each room, and below it one for each of its notebooks"
     rows = ['| module | what |', '|---|---|']
@@ -283,7 +247,6 @@ def overview(nbs=None):
             head, summary = (re.search(o, ''.join(nb['cells'][0]['source']) + '\n# ?\n> ?', re.M)[1] for o in (r'^# (.+)', r'^> (.+)'))
             rows.append(f'| [{head}]({name}) | {summary} |')
     return '\n'.join(rows)
-
 
 def readme():
     "README.md as it follows from nbs/index.ipynb"
@@ -296,7 +259,6 @@ def readme():
             if not source.startswith('#| echo: false'): parts.append(f'```python\n{source}\n```')
             parts += [''.join(o['data'].get('text/markdown') or o['data']['text/plain']) for o in c['outputs'] if 'data' in o]
     return '\n\n'.join(o.strip() for o in parts) + '\n'
-
 
 def check():
     "All faults as lines"
@@ -314,14 +276,12 @@ def check():
     if (repo/'README.md').read_text(encoding='utf-8') != readme(): faults.append('README.md does not follow from nbs/index.ipynb: run .ci/notebooks.py readme')
     return list(dict.fromkeys(faults))
 
-
 def keep(output):
     "Whether an output teaches a reader: no warnings, no widgets, no progress bars and nothing that such bars leave behind"
     data = output.get('data', {})
     html = ''.join(data.get('text/html', '-')).strip()
     bar = '<progress' in html or 'progress-bar' in html or html == ''
     return output.get('name') != 'stderr' and 'application/vnd.jupyter.widget-view+json' not in data and not bar
-
 
 def execute(paths):
     "Run the notebooks and store what they show"
@@ -339,7 +299,6 @@ def execute(paths):
         nbformat.write(nb, path)
         nbdev_clean(fname=str(path)) # counts and times
         print('executed', path.name, flush=True)
-
 
 if __name__ == '__main__':
     what, *args = sys.argv[1:] or ['check']

@@ -6,17 +6,14 @@ import notebooks
 
 picture = dict(output_type='display_data', metadata={}, data={'image/png': 'iVBORw0KGgo=', 'text/plain': '<Figure>'})
 widget = dict(output_type='display_data', metadata={}, data={'application/vnd.jupyter.widget-view+json': {'model_id': '1'}, 'text/plain': 'Box()'})
-table = '''| module | what |
-|---|---|
-| **Core** | **files, keys, checks; short texts as values** |
-| [core](00_core.ipynb) | The core |
-| [spec](01_spec.ipynb) | Short texts |
-| **Search** | **exact nearest neighbours of tensors** |
-| [search.knn](44_search.knn.ipynb) | Neighbours |
-| **Boosters** | **whitening, re-ranking, recipes** |
-| [boost.rerank](48_boost.rerank.ipynb) | Better order |
-| **Scores** | **ranks, metrics, statistics, logs** |
-| [scores.ranks](61_scores.ranks.ipynb) | Ranks |'''
+library = {('Core', 'files, keys, checks; short texts as values'): {'00_core': 'The core', '01_spec': 'Short texts'},
+           ('Search', 'exact nearest neighbours of tensors'): {'44_search.knn': 'Neighbours'},
+           ('Boosters', 'whitening, re-ranking, recipes'): {'48_boost.rerank': 'Better order'},
+           ('Scores', 'ranks, metrics, statistics, logs'): {'61_scores.ranks': 'Ranks'}}
+table, sections = '| module | what |\n|---|---|', ''
+for (title, what), summaries in library.items():
+    table += f'\n| **{title}** | **{what}** |' + ''.join(f'\n| [{name[3:]}]({name}.ipynb) | {summary} |' for name, summary in summaries.items())
+    sections += f'          - section: {title}\n            contents:\n' + ''.join(f'              - {name}.ipynb\n' for name in summaries)
 site = '''website:
   title: tiny
   description: A tiny project
@@ -26,60 +23,44 @@ site = '''website:
   navbar: {left: [{href: index.ipynb}], right: [{href: "https://tiny.example/source"}]}
   sidebar:
     contents:
-      - section: Start here
-        contents: [{text: Home, href: index.ipynb}, guide.ipynb]
+      - {section: Start here, contents: [{text: Home, href: index.ipynb}, guide.ipynb]}
       - section: Library
         contents:
-          - section: Core
-            contents:
-              - 00_core.ipynb
-              - 01_spec.ipynb
-          - section: Search
-            contents:
-              - 44_search.knn.ipynb
-          - section: Boosters
-            contents:
-              - 48_boost.rerank.ipynb
-          - section: Scores
-            contents:
-              - 61_scores.ranks.ipynb
-      - {section: Tutorials, contents: [tutorials/first.ipynb]}
-format: {html: {css: styles.css}}
-'''
+''' + sections + '''      - {section: Tutorials, contents: [tutorials/first.ipynb]}
+format: {html: {css: styles.css}}'''
 settings = '''[DEFAULT]
 title = tiny
 description = A tiny project
 doc_host = https://tiny.example
 doc_baseurl = /tiny
 git_url = https://tiny.example/source
-branch = main
-'''
+branch = main'''
 links = '[Class](00_core.ipynb#shape.area), [value](00_core.ipynb#shapes), [below](#two-ways-to-start), `[no](link.ipynb)`'
-
 
 def lines(text): return text.splitlines(keepends=True)
 def md(text): return dict(cell_type='markdown', id='m', metadata={}, source=lines(text))
 def code(text, *outputs): return dict(cell_type='code', id='c', metadata={}, execution_count=None, source=lines(text), outputs=list(outputs))
 def shown(text): return code('show()', dict(output_type='display_data', metadata={}, data={'text/markdown': lines(text)}))
 def notebook(*cells, **metadata): return dict(cells=list(cells), metadata=metadata, nbformat=4, nbformat_minor=5)
-def module(name, summary, *cells): return notebook(md(f'# {name}\n\n> {summary}'), code(f'#| default_exp {name}'), *cells)
-
+def module(name, summary): return notebook(md(f'# {name}\n\n> {summary}'), code(f'#| default_exp {name}'))
 
 def tree():
     "Relative path -> text or notebook of a project without faults"
-    return {
+    files = {
         'settings.ini': settings, '_quarto.yml': site, 'nbs/_quarto.yml': '../_quarto.yml\n', 'nbs/styles.css': '', 'nbs/images/a.png': '',
         'ir_cnn/__init__.py': '__version__ = "1"', 'ir_cnn/core.py': "__all__ = ['Shape', 'shapes']\nfrom . import __version__", 'ir_cnn/spec.py': '',
-        'ir_cnn/search/knn.py': "__all__ = ['knn']\nfrom ..core import *\nimport ir_cnn.core, os", 'ir_cnn/scores/ranks.py': 'from ..search.knn import knn\nfrom .. import core',
-        'ir_cnn/boost/rerank.py': 'from ..spec import *\ndef f():\n    from ir_cnn.search.knn import knn', 'ir_cnn/all.py': '"The face"\nfrom .core import Shape, shapes\nfrom .search.knn import knn',
-        'nbs/index.ipynb': notebook(md('# tiny\n\n> A tiny project'), md('![A cat](images/a.png)\n\n[guide](guide.ipynb#two-ways-to-start), [more](https://tiny.example).')),
+        'ir_cnn/search/knn.py': "__all__ = ['knn']\nfrom ..core import *\nimport ir_cnn.core, os",
+        'ir_cnn/scores/ranks.py': 'from ..search.knn import knn\nfrom .. import core',
+        'ir_cnn/boost/rerank.py': 'from ..spec import *\ndef f():\n    from ir_cnn.search.knn import knn',
+        'ir_cnn/all.py': '"The face"\nfrom .core import Shape, shapes\nfrom .search.knn import knn',
+        'nbs/index.ipynb': notebook(md('# tiny\n\n> A tiny project'),
+                                    md('![A cat](images/a.png)\n\n[guide](guide.ipynb#two-ways-to-start), [more](https://tiny.example).')),
         'nbs/guide.ipynb': notebook(md('# Guide\n\n> How to use it'), md('## Two ways, to `start`\n\n' + links), shown(table),
                                     code('#| fig-alt: "A line: it rises"\nplot()', picture), code('#| fig-alt: [one, two]\nplots()', picture, picture)),
-        'nbs/00_core.ipynb': module('core', 'The core', code('#| export\nclass Shape:\n    def area(self): return 1\nshapes = {}')),
-        'nbs/01_spec.ipynb': module('spec', 'Short texts'), 'nbs/44_search.knn.ipynb': module('search.knn', 'Neighbours'),
-        'nbs/48_boost.rerank.ipynb': module('boost.rerank', 'Better order'), 'nbs/61_scores.ranks.ipynb': module('scores.ranks', 'Ranks'),
         'nbs/tutorials/first.ipynb': notebook(md('# First\n\n> A first search'), md('Back to [the guide](../guide.ipynb).\n\n```md\n[no](link.ipynb)\n```'))}
-
+    for summaries in library.values(): files |= {f'nbs/{name}.ipynb': module(name[3:], summary) for name, summary in summaries.items()}
+    files['nbs/00_core.ipynb']['cells'].append(code('#| export\nclass Shape:\n    def area(self): return 1\nshapes = {}'))
+    return files
 
 def faults(change):
     "What check says about the tree after a change"
@@ -94,92 +75,80 @@ def faults(change):
         if 'README.md' not in files: (notebooks.repo/'README.md').write_text(notebooks.readme(), encoding='utf-8')
         return notebooks.check()
 
-
 def text(name, old, new):
     "A change of one text, or of what a notebook's file says"
     def change(files):
-        before = files[name] if isinstance(files[name], str) else json.dumps(files[name])
+        is_text = isinstance(files[name], str)
+        before = files[name] if is_text else json.dumps(files[name])
         assert old in before, f'{name} does not hold {old!r}'
-        files[name] = before.replace(old, new, 1) if isinstance(files[name], str) else json.loads(before.replace(old, new, 1))
+        after = before.replace(old, new, 1)
+        files[name] = after if is_text else json.loads(after)
     return change
 
-
 def cells(name, *new): return lambda files: files[f'nbs/{name}.ipynb']['cells'].extend(new)
+def guide(*new): return cells('guide', *new)
+def stores(**output): return guide(code('1', output))
 def adds(name, line): return lambda files: files.update({f'ir_cnn/{name}.py': f'{files[f"ir_cnn/{name}.py"]}\n{line}'})
 def moved(old, new): return lambda files: files.update({f'nbs/{new}.ipynb': files.pop(f'nbs/{old}.ipynb')})
+def added(name, content): return lambda files: files.update({name: content})
 
+expected = { # what check has to say, and nothing else, after each of these changes
+    'more than title and summary': [text('nbs/01_spec.ipynb', '"> Short texts', '"> Short texts\\n\\nMore text\\n", "')],
+    'the first cell has no title': [text('nbs/tutorials/first.ipynb', '# First', 'First')],
+    'there is no one-line summary': [text('nbs/tutorials/first.ipynb', '> A first search', '')],
+    'a link leads nowhere: nowhere.ipynb': [guide(md('[x](nowhere.ipynb)')), guide(shown('| [core](nowhere.ipynb) |'))],
+    'a link leads nowhere: images/b.png': [guide(md('![x](images/b.png)'))],
+    'a link leads to no heading: 00_core.ipynb#circle': [guide(md('[x](00_core.ipynb#circle)'))],
+    'a link leads to no heading: #two-ways': [guide(md('[x](#two-ways)'))],
+    'a link leads out of the site: ../README.md': [guide(md('[x](../README.md)'))],
+    'an image has no alt text': [guide(md('![](images/a.png)')), guide(md('<img src="images/a.png">'))],
+    'a cell stores a picture without': [guide(code('plot()', picture)), guide(code('plot()\n#| fig-alt: too late', picture))],
+    'fig-alt is not a sentence, or needs quotes': [guide(code(f'#| fig-alt:{o}\nplot()', picture)) for o in ('', ' A line: it rises')],
+    'fig-alt is a list of 1, but the cell has 2 outputs': [guide(code('#| fig-alt: [one]\nplots()', picture, picture))],
+    'a progress bar or widget state is stored': [guide(code('box', widget))],
+    'widget state is stored': [lambda files: files['nbs/guide.ipynb']['metadata'].update(widgets={'state': {}})],
+    'a stored output is an error: E': [stores(output_type='error', ename='E')],
+    'a stored output names a folder of one machine': [stores(output_type='stream', text=['see /home/me'])],
+    'a cell is never run': [guide(code('#| eval: false\nf()'))],
+    "a source is one string, not a list of lines: 'x'": [guide({**md('x'), 'source': 'x'})],
+    'a line of code has 161 characters': [guide(code('#'*161), code('#'*160), md('x'*200)), guide(md(f"```\n{'x'*161}\n```"))],
+    'an import cell also holds other code': [cells('00_core', code('import os\nos.getcwd()'))],
+    'core imports spec, which comes later': [adds('core', 'from .spec import *')],
+    'core imports scores.ranks, which comes later': [adds('core', 'def f():\n    from ir_cnn.scores.ranks import x')], # a cycle by way of search.knn
+    'search.knn imports search.knn, which comes later': [adds('search/knn', 'from .knn import x')],
+    'search.knn imports spec: search imports core, search alone': [adds('search/knn', 'from .. import spec')],
+    'search.knn imports scores.ranks, which comes later': [adds('search/knn', 'from ..scores import ranks')],
+    'search.knn imports all, which no notebook writes': [adds('search/knn', 'import ir_cnn.all')],
+    'boost.rerank imports data, which no notebook writes': [adds('boost/rerank', 'import ir_cnn.data')],
+    'all.py: line 4 does not import names from a module': [adds('all', 'import os')],
+    'all.py: * is not public in spec': [adds('all', 'from .spec import *')],
+    'all.py: hidden is not public in core': [adds('all', 'from .core import hidden')],
+    'all.py: knn is imported twice': [adds('all', 'from .search.knn import knn')],
+    'README.md does not follow': [added('README.md', 'old')],
+    'names gone.ipynb, which does not exist': [text('_quarto.yml', 'guide.ipynb]', 'guide.ipynb, gone.ipynb]')],
+    'the sidebar does not name tutorials/first.ipynb': [text('_quarto.yml', '[tutorials/first.ipynb]', '[]')],
+    'the sidebar names guide.ipynb twice': [text('_quarto.yml', 'guide.ipynb]', 'guide.ipynb, guide.ipynb]')],
+    'run .ci/notebooks.py sidebar': [text('_quarto.yml', '              - 01_spec.ipynb\n', '')],
+    'the bar names home.ipynb, which does not exist': [text('_quarto.yml', '{href: index.ipynb}', '{href: home.ipynb}')],
+    'the stylesheet nbs/other.css does not exist': [text('_quarto.yml', 'styles.css', 'other.css')],
+    "repo-branch is 'master', and by settings.ini 'main'": [text('_quarto.yml', 'branch: main', 'branch: master')],
+    'is a second copy': [text('nbs/_quarto.yml', '../_quarto.yml', 'website: {}')],
+    'its table of modules does not follow': [text('nbs/guide.ipynb', '| Neighbours |', '| Old |')],
+}
+several = { # changes that break more than one rule
+    'two notebooks give the same page: core.html': [added('nbs/02_core.ipynb', module('core', 'The core'))],
+    'only nbs/NN_*.ipynb may hold default_exp': [cells('tutorials/first', code('#| default_exp first'))],
+    '44_search.exact.ipynb: is not called after the module search.knn': [moved('44_search.knn', '44_search.exact')],
+    '64_search.knn.ipynb: its number is not that of its room': [moved('44_search.knn', '64_search.knn')],
+    'boost.rerank imports models.pooling: boost imports boost, core, search, spec alone': [lambda files: [
+        change(files) for change in (added('nbs/20_models.pooling.ipynb', module('models.pooling', 'Pools')), added('ir_cnn/models/pooling.py', ''),
+                                     adds('boost/rerank', 'from ..models.pooling import *'))]],
+}
 
-expected = [ # what check has to say, and nothing else, after a change
-    ('more than title and summary', text('nbs/01_spec.ipynb', '"> Short texts', '"> Short texts\\n\\nMore text\\n", "')),
-    ('the first cell has no title', text('nbs/tutorials/first.ipynb', '# First', 'First')),
-    ('there is no one-line summary', text('nbs/tutorials/first.ipynb', '> A first search', '')),
-    ('a link leads nowhere: nowhere.ipynb', cells('guide', md('[x](nowhere.ipynb)'))),
-    ('a link leads nowhere: images/b.png', cells('guide', md('![x](images/b.png)'))),
-    ('a link leads nowhere: nowhere.ipynb', cells('guide', shown('| [core](nowhere.ipynb) |'))),
-    ('a link leads to no heading: 00_core.ipynb#circle', cells('guide', md('[x](00_core.ipynb#circle)'))),
-    ('a link leads to no heading: #two-ways', cells('guide', md('[x](#two-ways)'))),
-    ('a link leads out of the site: ../README.md', cells('guide', md('[x](../README.md)'))),
-    ('an image has no alt text', cells('guide', md('![](images/a.png)'))),
-    ('an image has no alt text', cells('guide', md('<img src="images/a.png">'))),
-    ('a cell stores a picture without', cells('guide', code('plot()', picture))),
-    ('a cell stores a picture without', cells('guide', code('plot()\n#| fig-alt: too late', picture))),
-    ('fig-alt is not a sentence, or needs quotes', cells('guide', code('#| fig-alt:\nplot()', picture))),
-    ('fig-alt is not a sentence, or needs quotes', cells('guide', code('#| fig-alt: A line: it rises\nplot()', picture))),
-    ('fig-alt is a list of 1, but the cell has 2 outputs', cells('guide', code('#| fig-alt: [one]\nplots()', picture, picture))),
-    ('a progress bar or widget state is stored', cells('guide', code('box', widget))),
-    ('widget state is stored', lambda files: files['nbs/guide.ipynb']['metadata'].update(widgets={'state': {}})),
-    ('a stored output is an error: E', cells('guide', code('1', dict(output_type='error', ename='E')))),
-    ('a stored output names a folder of one machine', cells('guide', code('1', dict(output_type='stream', text=['see /home/me'])))),
-    ('a cell keeps its execution count', cells('guide', {**code('1'), 'execution_count': 3})),
-    ('a cell is never run', cells('guide', code('#| eval: false\nf()'))),
-    ("a source is one string, not a list of lines: 'x'", cells('guide', {**md('x'), 'source': 'x'})),
-    ('a line of code has 161 characters', cells('guide', code('#'*161), code('#'*160), md('x'*200))),
-    ('a line of code has 161 characters', cells('guide', md(f"```\n{'x'*161}\n```"))),
-    ('an import cell also holds other code', cells('00_core', code('import os\nos.getcwd()'))),
-    ('core imports spec, which comes later', adds('core', 'from .spec import *')),
-    ('core imports scores.ranks, which comes later', adds('core', 'def f():\n    from ir_cnn.scores.ranks import x')), # a cycle by way of search.knn
-    ('search.knn imports search.knn, which comes later', adds('search/knn', 'from .knn import x')),
-    ('search.knn imports spec: search imports core, search alone', adds('search/knn', 'from .. import spec')),
-    ('search.knn imports scores.ranks, which comes later', adds('search/knn', 'from ..scores import ranks')),
-    ('search.knn imports all, which no notebook writes', adds('search/knn', 'import ir_cnn.all')),
-    ('boost.rerank imports data, which no notebook writes', adds('boost/rerank', 'import ir_cnn.data')),
-    ('ir_cnn/search/other.py has no notebook', lambda files: files.update({'ir_cnn/search/other.py': ''})),
-    ('all.py: line 4 does not import names from a module', adds('all', 'import os')),
-    ('all.py: * is not public in spec', adds('all', 'from .spec import *')),
-    ('all.py: hidden is not public in core', adds('all', 'from .core import hidden')),
-    ('all.py: knn is imported twice', adds('all', 'from .search.knn import knn')),
-    ('README.md does not follow', lambda files: files.update({'README.md': 'old'})),
-    ('names gone.ipynb, which does not exist', text('_quarto.yml', 'guide.ipynb]', 'guide.ipynb, gone.ipynb]')),
-    ('the sidebar does not name tutorials/first.ipynb', text('_quarto.yml', '[tutorials/first.ipynb]', '[]')),
-    ('the sidebar names guide.ipynb twice', text('_quarto.yml', 'guide.ipynb]', 'guide.ipynb, guide.ipynb]')),
-    ('run .ci/notebooks.py sidebar', text('_quarto.yml', '              - 01_spec.ipynb\n', '')),
-    ('the bar names home.ipynb, which does not exist', text('_quarto.yml', '{href: index.ipynb}', '{href: home.ipynb}')),
-    ('the stylesheet nbs/other.css does not exist', text('_quarto.yml', 'styles.css', 'other.css')),
-    ("repo-branch is 'master', and by settings.ini 'main'", text('_quarto.yml', 'branch: main', 'branch: master')),
-    ('is a second copy', text('nbs/_quarto.yml', '../_quarto.yml', 'website: {}')),
-    ('its table of modules does not follow', text('nbs/guide.ipynb', '| Neighbours |', '| Old |')),
-]
-several = [ # changes that break more than one rule
-    ('two notebooks give the same page: core.html', lambda files: files.update({'nbs/02_core.ipynb': files['nbs/00_core.ipynb']})),
-    ('the module core is written by 2 notebooks', lambda files: files.update({'nbs/02_core.ipynb': files['nbs/00_core.ipynb']})),
-    ('only nbs/NN_*.ipynb may hold default_exp', cells('tutorials/first', code('#| default_exp first'))),
-    ('44_search.exact.ipynb: is not called after the module search.knn', moved('44_search.knn', '44_search.exact')),
-    ('64_search.knn.ipynb: its number is not that of its room', moved('44_search.knn', '64_search.knn')),
-    ('boost.rerank imports models.pooling: boost imports boost, core, search, spec alone', lambda files: [
-        files.update({'nbs/20_models.pooling.ipynb': module('models.pooling', 'Pools'), 'ir_cnn/models/pooling.py': ''}), adds('boost/rerank', 'from ..models.pooling import *')(files)]),
-]
-
-
-def main():
+if __name__ == '__main__':
     assert (found := faults(lambda files: None)) == [], f'faults where there are none: {found}'
-    for message, change in expected:
-        found = faults(change)
-        assert len(found) == 1 and message in found[0], f'expected {message!r}, found {found}'
-    for message, change in several:
-        found = faults(change)
-        assert any(message in o for o in found), f'expected {message!r} among {found}'
+    for message, changes in [*expected.items(), *several.items()]:
+        for found in map(faults, changes):
+            assert any(message in o for o in found) and (message in several or len(found) == 1), f'expected {message!r}, found {found}'
     assert notebooks.keep(picture) and not notebooks.keep(widget)
     print(f'notebooks.py finds {len(expected) + len(several)} kinds of faults')
-
-
-if __name__ == '__main__': main()

@@ -90,7 +90,7 @@ def compare_logs(
 def compare_rows(
     path, # A workbook that `dataframes_to_excel` wrote
     old, # {column: value} of the rows to compare with, e.g. dict(recipe='')
-    new, # {column: value} of the others, e.g. dict(recipe='query expansion')
+    new, # {column: value} of the others, e.g. dict(recipe='dba_aqe')
     score=None, # As in `compare_logs`
     n=10_000, # As in `compare_logs`
 ) -> pd.DataFrame: # As from `compare_logs`, without the columns named in `old` and `new`

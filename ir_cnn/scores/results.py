@@ -49,7 +49,7 @@ class StoredSearch:
 
     @property
     def own(self):
-        "`[Q]` gallery row of each query's own image, which is no result"
+        "`[Q]` gallery row of each query's own image, which is not a result"
         return own_rows(self.features.gallery_items, self.features.query_items)
 
     labels = property(lambda self: (self.features.query_labels, self.features.gallery_labels), doc="Labels of the queries and of the gallery")

@@ -22,7 +22,7 @@ from timm.data.random_erasing import RandomErasing
 from ..core import *
 from ..spec import call_spec, read_spec
 from ..data.images import Lookup, default_workers, SkipItemException
-from ..data.splits import ClassSplit, Itself
+from ..data.splits import ClassSplit, LeaveOneOut
 from ..data.core import RetrievalDataset, check_items, image_keys, image_sources
 from ..models.embedder import Embedder, create_embedder
 from ..models.preprocess import check_data_config, preprocessing
@@ -57,7 +57,7 @@ def hold_out_classes(
     items = check_items(dataset.items, dataset.name)
     items = items.iloc[unique_images(items)[0]].drop(columns='split')
     shares = (('train',1-share), ('unseen',share))
-    parts = [ClassSplit(o, shares, seed, Itself())(items.assign(rel=items.path)).drop(columns='rel') for o in ('train','unseen')]
+    parts = [ClassSplit(o, shares, seed, LeaveOneOut())(items.assign(rel=items.path)).drop(columns='rel') for o in ('train','unseen')]
     return tuple(RetrievalDataset(f'{dataset.name}-{o}', p) for o,p in zip(('train','unseen'), parts))
 
 # %% ../../nbs/82_train.loaders.ipynb #cf8c689d
