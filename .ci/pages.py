@@ -4,7 +4,7 @@
 nbdev prepares the pages; here its descriptions of symbols get tables of parameters and methods, constants are described as well, and links between
 pages stay within the site. Exit status 1 when something is missing or a link leads nowhere.
 """
-import ast, importlib, inspect, os, re, sys, textwrap
+import ast, importlib, inspect, json, os, re, sys, textwrap
 from operator import attrgetter
 from pathlib import Path
 from execnb.nbio import read_nb, write_nb
@@ -135,13 +135,17 @@ def page_faults(nb, page, described):
 def site():
     "Prepare all pages; (faults, summary)"
     os.chdir(repo)
-    nbs, proc, pages, faults, found = notebooks.notebooks(), proc_nbs(force=True), {}, [], []
-    for p, nb in nbs.items():
-        pages[p] = page = read_nb(file := proc/p.relative_to(repo/'nbs'))
-        found += (described := describe_symbols(nb, page))
-        finish(p, page, described)
-        write_nb(page, file)
-        faults += [f'{notebooks.name_of(p)}: {o}' for o in page_faults(nb, page, described)]
+    nbs, proc, faults = notebooks.notebooks(), proc_nbs(force=True), []
+    files = {p: proc/p.relative_to(repo/'nbs') for p in nbs}
+    pages = {p: read_nb(file) for p, file in files.items()}
+    described = {p: describe_symbols(nb, pages[p]) for p, nb in nbs.items()} # before `all` is imported: a class shows what its own module gives it
+    for p, page in pages.items():
+        finish(p, page, described[p])
+        write_nb(page, files[p])
+        faults += [f'{notebooks.name_of(p)}: {o}' for o in page_faults(nbs[p], page, described[p])]
+        written = json.loads(files[p].read_text(encoding='utf-8'))['cells'] # Quarto drops the line breaks of a source that is one string
+        if not all(isinstance(c['source'], list) for c in written): faults.append(f'{notebooks.name_of(p)}: the page holds a source that is not a list of lines')
+    found = [o for by in described.values() for o in by]
     public = [o for m in notebooks.modules(nbs) for o in importlib.import_module(f'{library}.{m}').__all__]
     faults += [f'{o} is public and on no page' for o in public if o not in found]
     ids = {notebooks.page_of(p): notebooks.anchors(page) for p, page in pages.items()}
