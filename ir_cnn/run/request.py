@@ -8,6 +8,7 @@ __all__ = ['training_types', 'refuse_duplicates', 'RunRequest', 'check_datasets'
 # %% ../../nbs/97_run.request.ipynb #d7e63f28
 from dataclasses import dataclass
 from pathlib import Path
+from fastcore.basics import patch
 from ..core import Workspace, one_of, safe_name, variant, whole
 from ..models.weights import check_model_name
 from ..models.embedder import create_embedder
@@ -77,39 +78,48 @@ class RunRequest:
     views = property(lambda self: dict(flip=self.flip, scales=self.scales), doc="The mirrored and scaled copies of an image, as `extract` takes them")
     training_bs = property(lambda self: min(self.bs or 32, 32), doc="Images in a batch of fine-tuning")
 
-    def _check_options(self):
-        for o in self.training: one_of(o, training_types, 'training')
-        for what,known in (('metric',distance_metrics), ('protocol',('timm','origin')), ('precision',precisions)): one_of(getattr(self, what), known, what)
-        for k in self.ks: whole(k, 'ks')
-        for what,low in (('epochs',1), ('bs',1), ('workers',0)):
-            if getattr(self, what) is not None: whole(getattr(self, what), what, low)
-        if not all(0<o<=4 for o in self.scales):
-            raise ValueError(f'scales are {list(self.scales)}: expected sizes relative to the usual one, above 0 and at most 4.')
-        for what in ('ks','model_li','training','scales','recipe_li','dts_li'):
-            if not len(getattr(self, what)): raise ValueError(f'{what} is empty: name at least one.')
+# %% ../../nbs/97_run.request.ipynb #043b2363
+@patch
+def _check_options(self:RunRequest):
+    "Names, numbers and lists; the first that cannot be used raises `ValueError`"
+    for o in self.training: one_of(o, training_types, 'training')
+    for what,known in (('metric',distance_metrics), ('protocol',('timm','origin')), ('precision',precisions)): one_of(getattr(self, what), known, what)
+    for k in self.ks: whole(k, 'ks')
+    for what,low in (('epochs',1), ('bs',1), ('workers',0)):
+        if getattr(self, what) is not None: whole(getattr(self, what), what, low)
+    if not all(0<o<=4 for o in self.scales):
+        raise ValueError(f'scales are {list(self.scales)}: expected sizes relative to the usual one, above 0 and at most 4.')
+    for what in ('ks','model_li','training','scales','recipe_li','dts_li'):
+        if not len(getattr(self, what)): raise ValueError(f'{what} is empty: name at least one.')
 
-    def _check_recipes(self):
-        refuse_duplicates([recipe_name(o) or 'plain' for o in self.recipe_li], 'recipes', ': name each recipe once')
-        for o in self.recipe_li:
-            if getattr(get_recipe(o), 'ranks_anew', False) and self.metric!='cosine':
-                raise ValueError(f"Recipe {recipe_name(o)!r} compares by cosine, and metric is {self.metric!r}: choose cosine, or another recipe.")
+# %% ../../nbs/97_run.request.ipynb #368f32d3
+@patch
+def _check_recipes(self:RunRequest):
+    "Recipes that share a name, or need another metric, raise `ValueError`"
+    refuse_duplicates([recipe_name(o) or 'plain' for o in self.recipe_li], 'recipes', ': name each recipe once')
+    for o in self.recipe_li:
+        if getattr(get_recipe(o), 'ranks_anew', False) and self.metric!='cosine':
+            raise ValueError(f"Recipe {recipe_name(o)!r} compares by cosine, and metric is {self.metric!r}: choose cosine, or another recipe.")
 
-    def _check_networks(self):
-        names = [check_model_name(o) for o in self.model_li if isinstance(o, str)]
-        refuse_duplicates([variant(o, o.training_type) for o in self.model_li if not isinstance(o, str)], 'models',
-                          ', and their files would overwrite each other: give one of them another .name')
-        for what,given in (('Weights are',self.weights), ('A checkpoint is',self.checkpoints)):
-            for o in given:
-                if o not in names: raise ValueError(f"{what} given for {o!r}, which is not among the models {', '.join(names)}.")
-        if self.weights and set(self.training)=={'untrained'}:
-            raise ValueError(f"Weights are given for {list(self.weights)[0]!r}, but only untrained networks are requested.")
-        if self.checkpoints and 'finetuned' not in self.training:
-            raise ValueError(f"A checkpoint is given for {list(self.checkpoints)[0]!r}, but no fine-tuned network is requested: add finetuned to training.")
-        for name,file in self.weights.items(): create_embedder(name, weights=file) # a file that does not fit is found now
-        for name,file in self.checkpoints.items():
-            kind = create_embedder(name, weights=file).training_type
-            if kind!='finetuned': raise ValueError(f"The file {str(file)!r} for {name} holds a network that is {kind}, not a fine-tuned one: "
-                                                   "give it as weights, or name a checkpoint of a training.")
+# %% ../../nbs/97_run.request.ipynb #397ea0e8
+@patch
+def _check_networks(self:RunRequest):
+    "Names of networks, and the files given for them; the first that does not fit raises an error"
+    names = [check_model_name(o) for o in self.model_li if isinstance(o, str)]
+    refuse_duplicates([variant(o, o.training_type) for o in self.model_li if not isinstance(o, str)], 'models',
+                      ', and their files would overwrite each other: give one of them another .name')
+    for what,given in (('Weights are',self.weights), ('A checkpoint is',self.checkpoints)):
+        for o in given:
+            if o not in names: raise ValueError(f"{what} given for {o!r}, which is not among the models {', '.join(names)}.")
+    if self.weights and set(self.training)=={'untrained'}:
+        raise ValueError(f"Weights are given for {list(self.weights)[0]!r}, but only untrained networks are requested.")
+    if self.checkpoints and 'finetuned' not in self.training:
+        raise ValueError(f"A checkpoint is given for {list(self.checkpoints)[0]!r}, but no fine-tuned network is requested: add finetuned to training.")
+    for name,file in self.weights.items(): create_embedder(name, weights=file) # a file that does not fit is found now
+    for name,file in self.checkpoints.items():
+        kind = create_embedder(name, weights=file).training_type
+        if kind!='finetuned': raise ValueError(f"The file {str(file)!r} for {name} holds a network that is {kind}, not a fine-tuned one: "
+                                               "give it as weights, or name a checkpoint of a training.")
 
 # %% ../../nbs/97_run.request.ipynb #9dafeaee
 def check_datasets(
