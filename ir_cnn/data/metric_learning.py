@@ -7,9 +7,8 @@ __all__ = ['car_views', 'ListedDataset', 'CubUnseen', 'StanfordOnlineProducts', 
            'CompCarsSurveillance']
 
 # %% ../../nbs/14_data.metric_learning.ipynb #c132f4f6
-import re
 from pathlib import Path
-import numpy as np, pandas as pd
+import pandas as pd
 from fastcore.all import patch
 from ..core import *
 from .splits import *

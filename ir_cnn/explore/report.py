@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-import pandas as pd, torch
+import torch
 from fastcore.basics import patch
 from ..core import *
 from ..scores.stats import worst_queries

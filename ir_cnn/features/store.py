@@ -10,7 +10,7 @@ __all__ = ['Features', 'items_digest', 'network_digest', 'features_meta', 'proto
 # %% ../../nbs/31_features.store.ipynb #d6d7442f
 import hashlib, inspect, json, os
 from pathlib import Path
-import ir_cnn, numpy as np, pandas as pd, PIL, timm, torch, torchvision
+import ir_cnn, pandas as pd, PIL, timm, torch, torchvision
 from ..core import *
 from ..data.core import check_items
 from ..models.preprocess import preprocessing

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from fastcore.all import patch
-from ..core import one_of, whole
+from ..core import whole
 from ..spec import call_spec, read_spec
 from ..spec import call_spec as call_term, read_spec as read_terms # the source of `Head` is part of the key of kept features, so it keeps the former names
 from .pooling import *

@@ -7,7 +7,7 @@ __all__ = ['plot_result', 'run']
 
 # %% ../../nbs/98_run.core.ipynb #a99f3fef
 from copy import deepcopy
-import fastai, pandas as pd, torch
+import fastai, pandas as pd
 from ..core import Workspace, digest, get_device, load_tensors, process_group, safe_name, takes_options, variant
 from ..data.core import get_dataset
 from ..models.embedder import create_embedder, save_embedder

@@ -9,7 +9,6 @@ __all__ = ['Scored', 'recipe_name', 'StoredSearch', 'get_neighbours', 'image_nam
 # %% ../../nbs/65_scores.results.ipynb #5cf40607
 import os
 from collections import namedtuple
-from pathlib import Path
 import pandas as pd, torch, torch.nn.functional as F
 from fastcore.basics import patch, store_attr
 from ..core import *
