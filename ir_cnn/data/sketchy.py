@@ -81,7 +81,7 @@ def write_sketchy_split(
     folder = Path(getattr(dataset, 'path', dataset))
     parts = sketchy_parts(sketchy_items(folder), kind, by, shares, seed)
     if not any(parts.values()): raise ValueError(f"There are no images below {str(folder)!r}: expected photo/<class> and sketch/<class> with image files.")
-    save_json(dict(dataset='sketchy', kind=kind, by=by, shares=list(shares), seed=seed, parts=parts), path)
+    save_json(dict(dataset='sketchy', kind=kind, by=by, shares=list(shares), seed=seed, parts=parts), path, check=False)
     print(f"Wrote {', '.join(f'{len(v)} {k}' for k,v in parts.items())} images to {path}")
     return Path(path)
 

@@ -217,7 +217,7 @@ def _store(sheet, file, stamp, foreign=''):
 def _transact(self:Marks, edit):
     "Apply `edit`, which returns whether it changed the sheet; raises `OSError` for a file that is open elsewhere, read-only or a folder"
     file = self._file
-    with file_lock(file, stale=10): # a killed kernel's lock is waited for; a change itself takes milliseconds
+    with file_lock(file):
         lock = file.with_name(f'.~lock.{file.name}#') # LibreOffice would save its own state over ours
         if lock.exists():
             raise OSError(errno.EBUSY, f'open in a spreadsheet program, which left {lock.name!r}; delete that file when no program has the marks open')

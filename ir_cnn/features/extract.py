@@ -269,7 +269,7 @@ def compute(self:Extraction):
     if not group.is_main_process: return
     rest = self.todo(ChunkStore(store.folder), n, process_group(alone=True))
     if rest: self.embed(net, source, rest, store)
-    with file_lock(self.meta_path, stale=60) as lock:
+    with file_lock(self.meta_path) as lock:
         if not self.load(): write_features(ChunkStore(store.folder), self.items, which, codes, self.meta, self.files, self.meta_path, lock.touch)
         shutil.rmtree(store.folder, ignore_errors=True)
     self.report(sum(map(len, todo.values())), time.time()-start)

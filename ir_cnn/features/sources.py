@@ -56,7 +56,7 @@ def pack_images(
 ) -> Path:
     "Write all images of a source as one matrix `[N,height,width,3]` of bytes"
     path = Path(path)
-    with file_lock(path, stale=20) as lock: # of two runs one packs, and the other finds it done
+    with file_lock(path) as lock: # of two runs one packs, and the other finds it done
         meta = load_json(path.with_suffix('.json'))
         if not (path.is_file() and meta and meta['key']==key and not again): _pack(source, path, key, chunk, progress, lock.touch)
     return path
