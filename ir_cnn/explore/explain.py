@@ -164,8 +164,8 @@ def _contributions(net, e, toward, method):
 # %% ../../nbs/91_explore.explain.ipynb #e2dc840b
 def explain_pair(
     embedder, # Images to embeddings
-    query_image, # An image file, or its content as `bytes`
-    result_image, # An image file, or its content as `bytes`
+    query_image, # A path, the content of a file, a binary file, a Pillow image, or an array, see `read_pixels`
+    result_image, # A path, the content of a file, a binary file, a Pillow image, or an array, see `read_pixels`
     query_box=None, # What to cut out of the query, see `whole_box`
     result_box=None, # What to cut out of the result
     protocol='timm', # timm or origin
@@ -250,7 +250,7 @@ def plot_pair(
 # %% ../../nbs/91_explore.explain.ipynb #7c3a82cc
 def gradcam(
     embedder, # Images to embeddings
-    image, # An image file, or its content as `bytes`
+    image, # A path, the content of a file, a binary file, a Pillow image, or an array, see `read_pixels`
     box=None, # What to cut out, see `whole_box`
     protocol='timm', # timm or origin
     target=None, # An embedding `[D]` to be similar to; default: the image's own
@@ -274,7 +274,7 @@ def gradcam(
 @delegates(gradcam)
 def plot_gradcam(
     embedder, # Images to embeddings
-    image, # An image file, or its content as `bytes`
+    image, # A path, the content of a file, a binary file, a Pillow image, or an array, see `read_pixels`
     box=None, # What to cut out, see `whole_box`
     title='GradCAM', # Above the figure
     path=None, # Where to save it as PNG

@@ -165,7 +165,7 @@ class ByteNet:
 @delegates(ByteNet)
 def embed_image(
     embedder, # Images to embeddings
-    image, # An image file, or its content as `bytes`
+    image, # A path, the content of a file, a binary file, a Pillow image, or an array, see `read_pixels`
     box=None, # What to cut out, see `whole_box`
     protocol='timm', # timm or origin
     pad_size=224, # The side that `origin` pads to

@@ -6,12 +6,12 @@
 __all__ = ['fit_square', 'thumbnail', 'Thumbnails', 'to_jpeg', 'jpeg_url']
 
 # %% ../../nbs/70_plots.thumbnails.ipynb #af670c71
-import base64, io, os, threading
+import base64, hashlib, io, os, stat, threading
 from collections import OrderedDict
 from pathlib import Path
 from fastcore.basics import patch
 from ..core import *
-from ..data.images import Image, open_image
+from ..data.images import Image, image_rules, open_image
 
 # %% ../../nbs/70_plots.thumbnails.ipynb #4024d191
 def _placeholder(side):
@@ -35,12 +35,13 @@ def fit_square(
 
 # %% ../../nbs/70_plots.thumbnails.ipynb #4ca4dc9f
 def thumbnail(
-    image, # An image file, or its content as `bytes`
+    image, # A path, the content of a file, a binary file, a Pillow image, or an array, see `read_pixels`
     box=None, # What to cut out, see `whole_box`
     side=160, # Pixels
 ): # A Pillow image in RGB, `side` x `side`
     "The image, or the box cut out of it, in a square; a grey square with a cross when it cannot be read"
-    try: return fit_square(open_image(image, box), side)
+    # the long side is at least twice that of the thumbnail
+    try: return fit_square(open_image(image, box, side//2), side)
     except Exception: return _placeholder(side)
 
 # %% ../../nbs/70_plots.thumbnails.ipynb #62750c35
@@ -59,12 +60,25 @@ class Thumbnails:
     def __repr__(self): return f'Thumbnails of {self.side} pixels in {"memory" if self.folder is None else str(self.folder)}'
 
 # %% ../../nbs/70_plots.thumbnails.ipynb #e06e6ce7
+def _content_key(path, whole=2**20, part=2**16):
+    "What tells the content of a file from any other; raises `OSError` when there is no regular file"
+    st = os.stat(path)
+    if not stat.S_ISREG(st.st_mode): raise OSError('no regular file') # a pipe would wait for ever
+    h = hashlib.blake2b(digest_size=16)
+    with open(path, 'rb') as f:
+        if st.st_size<=whole: h.update(f.read(whole))
+        else:
+            h.update(repr((st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino)).encode())
+            for at in (0, st.st_size//2, st.st_size-part):
+                f.seek(at)
+                h.update(f.read(part))
+    return h.hexdigest()
+
 @patch
 def _key(self:Thumbnails, path, box):
     "The key of a thumbnail in the cache; None when there is no such file"
-    try: st = os.stat(path)
+    try: return digest(_content_key(path), image_rules, None if box is None else [float(o) for o in box], self.side, self.quality)
     except (OSError, ValueError): return None
-    return digest(os.path.abspath(path), st.st_size, st.st_mtime_ns, None if box is None else [float(o) for o in box], self.side, self.quality)
 
 def to_jpeg(im, quality=85) -> bytes:
     "A Pillow image as the content of a JPEG file"
@@ -80,9 +94,9 @@ def _from_disk(self:Thumbnails, key, path, box):
     if kept is not None:
         try: return kept.read_bytes()
         except OSError: pass # not there yet
-    try: content = to_jpeg(fit_square(open_image(path, box), self.side), self.quality)
+    try: content = to_jpeg(fit_square(open_image(path, box, self.side//2), self.side), self.quality)
     except Exception: return None
-    if kept is not None:
+    if kept is not None and self._key(path, box)==key: # it was not replaced meanwhile
         try:
             with atomic_write(kept) as f: f.write_bytes(content)
         except OSError: self.folder = None # full or read-only: from now on in memory only

@@ -246,9 +246,8 @@ class RetrievalLoaders(DataLoaders):
         return new
 
     def test_dl(self, items, bs=None, num_workers=0, **kwargs):
-        "The images of some files, or [file, box] each, prepared as in the validation"
-        files = [o if isinstance(o, list) else str(o) for o in items]
-        d = Datasets(range(len(items)), tfms=[[Lookup(files), OpenImage()]], split_idx=1, do_setup=False)
+        "Some images, or [image, box] each, prepared as in the validation; an image is what `read_pixels` takes"
+        d = Datasets(range(len(items)), tfms=[[Lookup(items), OpenImage()]], split_idx=1, do_setup=False)
         return RetrievalDL(d, bs=bs or self.valid.bs, num_workers=num_workers, device=self.device, do_setup=False,
                            after_item=self.valid.after_item, after_batch=self.valid.after_batch)
 
