@@ -8,7 +8,8 @@ __all__ = ['download_dataset', 'NamedDataset', 'Mnist', 'Cifar100', 'Cifar10', '
            'build_extract', 'write_digits', 'Digits', 'is_available']
 
 # %% ../../nbs/13_data.benchmark.ipynb #05c9d5c8
-import shutil, tarfile
+import shutil, tarfile, zlib
+from itertools import count
 from pathlib import Path
 from .images import Image # first: it silences a warning of fastai's import
 import fastai.data, numpy as np
@@ -19,19 +20,8 @@ from .splits import *
 from .core import *
 
 # %% ../../nbs/13_data.benchmark.ipynb #5d3dba21
-def download_dataset(
-    url, # A `.tgz` archive, usually one of fastai's `URLs`
-    data, # Folder to put the data set in
-) -> Path: # The data set's folder, named like the archive
-    "Download and unpack an archive; raises `OSError` if that fails"
-    arch = Path(data)/'archive'/url.split('/')[-1]
-    path = Path(data)/arch.name.split('.')[0]
-    if path.exists(): raise FileExistsError(f"{str(path)!r} is there already, but is not complete: move it away")
-    print(f'Downloading {url}')
-    arch.parent.mkdir(parents=True, exist_ok=True)
-    try: download_and_check(url, arch, checks_module(fastai.data), False)
-    finally:
-        if not any(arch.parent.iterdir()): arch.parent.rmdir() # nothing was downloaded
+def _unpack(arch, path):
+    "Unpack an archive into the new folder `path`; a folder of this name is renamed"
     with atomic_folder(path) as tmp:
         with tarfile.open(arch) as t: t.extractall(tmp, filter='data')
         inner = list(tmp.iterdir())
@@ -39,8 +29,34 @@ def download_dataset(
             inner = inner[0].rename(tmp.parent/'inner')
             tmp.rmdir()
             inner.rename(tmp)
-    arch.unlink()
-    if not any(arch.parent.iterdir()): arch.parent.rmdir()
+        if path.exists():
+            aside = next(o for i in count(1) if not (o := path.with_name(f'{path.name}.incomplete{i}')).exists())
+            path.rename(aside)
+            print(f'{path} was not complete: it is called {aside.name} now')
+
+def download_dataset(
+    url, # A `.tgz` archive, usually one of fastai's `URLs`
+    data, # Folder to put the data set in
+) -> Path: # The data set's folder, named like the archive
+    "Download and unpack an archive; raises `OSError` if that fails"
+    data = Path(data).expanduser()
+    arch = data/'archive'/url.split('/')[-1]
+    path,kept = data/arch.name.split('.')[0],arch.exists()
+    print(f'Downloading {url}')
+    arch.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        download_and_check(url, arch, checks_module(fastai.data), False)
+        _unpack(arch, path)
+        arch.unlink()
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as e:
+        damaged = arch.exists() and (not isinstance(e, OSError) or e.errno is None) # errors of the disk have a number
+        if not damaged: raise
+        arch.unlink()
+        if kept: return download_dataset(url, data) # it was of an earlier try
+        raise OSError(f"The archive from {url} is damaged ({reason(e)}) and was removed: try again.") from e
+    finally:
+        arch.with_name(arch.name+'.part').unlink(missing_ok=True) # of a download that was cut off
+        if arch.parent.is_dir() and not any(arch.parent.iterdir()): arch.parent.rmdir()
     return path
 
 # %% ../../nbs/13_data.benchmark.ipynb #e5f515cf
@@ -72,6 +88,8 @@ class NamedDataset(FolderDataset):
     def fetch(self, data):
         "The downloaded folder; raises `FileNotFoundError` with the remedies"
         remedy = f"put its folder {self.folders[0]!r} under {str(data)!r}, or name the folder that holds it as data"
+        partly = next((data/o for o in self.folders if (data/o).is_dir()), None)
+        if partly: remedy += f" ({str(partly)!r} is there, but lacks some of its content)"
         if not self.url: raise FileNotFoundError(f"The data set {self.name!r} was not found and has no public download: {remedy}.{self.hint}")
         try: return download_dataset(self.url, data)
         except Exception as e:
@@ -185,8 +203,9 @@ def build_extract(
     synsets=None, # LOC_synset_mapping.txt, copied along; default: the one in `src` or above it, if any
 ) -> Path:
     "Copy a small selection of `src` to `dst`; raises `ValueError` if there are too few classes or images"
-    src,rng = Path(src),np.random.default_rng(seed)
-    if Path(dst).exists(): raise FileExistsError(f"{str(dst)!r} is there already: move it away, or choose another folder.")
+    src,dst = Path(src).expanduser(),Path(dst).expanduser()
+    rng = np.random.default_rng(seed)
+    if dst.exists(): raise FileExistsError(f"{str(dst)!r} is there already: move it away, or choose another folder.")
     if gallery<1 or query<1: raise ValueError(f'gallery={gallery}, query={query}: expected at least one image of each class on either side.')
     files = {o.name:image_files(o) for o in sorted(src.iterdir()) if o.is_dir()} if src.is_dir() else {}
     enough = [o for o,v in files.items() if len(v) >= gallery+query]
@@ -195,7 +214,8 @@ def build_extract(
     if short or not chosen or (isinstance(classes, int) and len(chosen)<classes):
         raise ValueError(f"{str(src)!r} has {len(enough)} classes with {gallery+query} images or more"
                          + (f", and {short[0]!r} is not one of them" if short else f"; {classes} were requested") + ": choose fewer classes or images.")
-    synsets = synsets or next((o/'LOC_synset_mapping.txt' for o in (src, *src.resolve().parents[:3]) if (o/'LOC_synset_mapping.txt').is_file()), None)
+    near = (o/'LOC_synset_mapping.txt' for o in (src, *src.resolve().parents[:3]))
+    synsets = Path(synsets).expanduser() if synsets else next((o for o in near if o.is_file()), None)
     with atomic_folder(dst) as tmp:
         if synsets: shutil.copy(synsets, tmp/'LOC_synset_mapping.txt')
         for c in chosen:
@@ -204,7 +224,7 @@ def build_extract(
                 (tmp/side/c).mkdir(parents=True)
                 for o in images: shutil.copy(o, tmp/side/c/'_'.join(o.relative_to(src/c).parts)) # subfolders of a class may repeat names
     print(f'Wrote {len(chosen)} classes with {gallery} + {query} images each to {dst}')
-    return Path(dst)
+    return dst
 
 # %% ../../nbs/13_data.benchmark.ipynb #4ad812c0
 def write_digits(
@@ -212,12 +232,13 @@ def write_digits(
 ) -> Path:
     "Write scikit-learn's digits as image files"
     from sklearn.datasets import load_digits # takes a second, and only the first run needs it
+    path = Path(path).expanduser()
     digits = load_digits()
     with atomic_folder(path) as tmp:
         for o in range(10): (tmp/str(o)).mkdir()
         for i,(im,label) in enumerate(zip(digits.images, digits.target)): # the values are 0..16
             Image.fromarray((im*255/16).round().astype(np.uint8)).save(tmp/str(label)/f'{i:04}.png')
-    return Path(path)
+    return path
 
 # %% ../../nbs/13_data.benchmark.ipynb #aa6a9edf
 @register_dataset
@@ -226,7 +247,10 @@ class Digits(NamedDataset):
     name,folders,inside = 'digits',('digits',),tuple('0123456789')
     split,pad_size = RandomSplit(0.2, 42),32
     def __init__(self, root='.', data=None, split=None, strict=True, name=None):
-        path = self.find(root, data) or write_digits(Workspace(root).root/'Data'/'digits')
+        path = self.find(root, data)
+        if not path:
+            path = write_digits(Workspace(root).root/'Data'/'digits')
+            (path/'CACHEDIR.TAG').write_text('Signature: 8a477f597d28d172789f06886806bc55\n') # not an image of yours when the project lies among them
         if not self.find(root, data): raise ValueError(f"The folder {str(path)!r} lacks some of the ten digits: move it away, then it is written again.")
         FolderDataset.__init__(self, path, name, split, strict)
 

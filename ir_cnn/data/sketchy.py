@@ -78,12 +78,12 @@ def write_sketchy_split(
     one_of(by, ('category','product'), said=f'There is no by {by!r}')
     if len(shares)!=3 or min(shares)<0 or abs(sum(shares)-1)>1e-6:
         raise ValueError(f"The shares {shares} are not valid: expected three, for train, valid and test, that sum to 1.")
-    folder = Path(getattr(dataset, 'path', dataset))
+    folder,path = Path(getattr(dataset, 'path', dataset)).expanduser(),Path(path).expanduser()
     parts = sketchy_parts(sketchy_items(folder), kind, by, shares, seed)
     if not any(parts.values()): raise ValueError(f"There are no images below {str(folder)!r}: expected photo/<class> and sketch/<class> with image files.")
     save_json(dict(dataset='sketchy', kind=kind, by=by, shares=list(shares), seed=seed, parts=parts), path, check=False)
     print(f"Wrote {', '.join(f'{len(v)} {k}' for k,v in parts.items())} images to {path}")
-    return Path(path)
+    return path
 
 # %% ../../nbs/15_data.sketchy.ipynb #0e85b0c8
 def string_lines(
@@ -102,7 +102,7 @@ def read_sketchy_split(
     problems:Problems, # Where mistakes are noted that leave the file usable
 ): # (the content of the file, {string: line})
     "A split file; raises `ValueError` if it is not one"
-    file,remedy = Path(file),'write it again with write_sketchy_split'
+    file,remedy = Path(file).expanduser(),'write it again with write_sketchy_split'
     if not file.is_file(): raise FileNotFoundError(f"The split file {str(file)!r} is missing: write it with write_sketchy_split, or name the right file.")
     text = file.read_text(encoding='utf-8', errors='replace')
     try: split = json.loads(text)
