@@ -8,7 +8,7 @@ __all__ = ['Embedder', 'output_shape', 'with_head', 'embedder_name', 'read_check
 
 # %% ../../nbs/24_models.embedder.ipynb #6e308653
 import re
-from itertools import chain
+from copy import deepcopy
 from pathlib import Path
 from ..data.images import PadTo # first: it quiets a warning that fastai's import brings
 import torch
@@ -19,7 +19,7 @@ from torch import nn
 from ..core import *
 from .pooling import *
 from .heads import Head
-from .weights import build_network, weights_for_size
+from .weights import build_network, check_numbers, weights_for_size
 from .preprocess import check_data_config
 
 # %% ../../nbs/24_models.embedder.ipynb #9b03e57f
@@ -48,13 +48,14 @@ class Embedder(nn.Module):
 
 # %% ../../nbs/24_models.embedder.ipynb #17680d56
 def output_shape(
-    embedder, # Any module in evaluation mode, on the CPU or the device meta
+    embedder, # Any module in evaluation mode, on the CPU or the device meta; it is left as it was
     input_size, # `(3,H,W)`
 ) -> torch.Size:
     "The shape of the output for one image"
-    state = {k:torch.empty_like(v, device='meta') for k,v in chain(embedder.named_parameters(), embedder.named_buffers())}
+    empty = {id(o):nn.Parameter(torch.empty_like(o, device='meta'), o.requires_grad) for o in embedder.parameters()}
+    empty |= {id(o):torch.empty_like(o, device='meta') for o in embedder.buffers()}
     with torch.no_grad():
-        try: return torch.func.functional_call(embedder, state, torch.empty(1, *input_size, device='meta')).shape
+        try: return deepcopy(embedder, empty)(torch.empty(1, *input_size, device='meta')).shape # what is in two places stays one in the copy
         except Exception: return embedder(torch.zeros(1, *input_size)).shape # if the size is wrong, this says so
 
 # %% ../../nbs/24_models.embedder.ipynb #edf236cb
@@ -97,8 +98,8 @@ def read_checkpoint(
     file, # Any file, or None
 ): # As `embedder_state` gives it, or None when the file holds plain weights, or cannot be read
     "The content of a file that `save_embedder` or a training wrote"
-    if not file or not Path(file).expanduser().is_file() or str(file).endswith('.safetensors'): return None
-    try: d = load_tensors(Path(file).expanduser())
+    if not file or not expand(file).is_file() or str(file).endswith('.safetensors'): return None
+    try: d = load_tensors(expand(file))
     except Exception: return None # `load_weights` says why
     return d if isinstance(d, dict) and {'training_type','state_dict','name','weights'} <= d.keys() else None
 
@@ -115,13 +116,36 @@ def _from_checkpoint(kept, name, file, pooling, requested):
         called,renamed = re.subn(f'^{re.escape(was)}(?=-|$)', lambda _: now, kept['name'])
         state = weights_for_size(kept['state_dict'], has['architecture'], new.get('input_size'), f"The network in {str(file)!r}")
         kept = kept | dict(overrides=new, state_dict=state, name=called if renamed else embedder_name(called, None, requested)) # a name of the user's own
-    return _from_state(kept)
+    return _from_state(kept, file)
 
 # %% ../../nbs/24_models.embedder.ipynb #d1676c99
+def _measured(emb):
+    "`emb` with the width of its embeddings; raises `ValueError` for a size of image that it does not take, and for embeddings that are not numbers"
+    size,is_empty = emb.data_config['input_size'],any(p.is_meta for p in emb.parameters())
+    try:
+        if is_empty: emb.n_features = output_shape(emb, size)[1] # a skeleton has no numbers to look at
+        if is_empty: return emb
+        with torch.no_grad(): y = emb(torch.randn(1, *size, generator=torch.Generator().manual_seed(0)))
+    except Exception as e:
+        if isinstance(e, ValueError) or 'input_size' not in emb.overrides: raise # a `ValueError` comes from a pooling that does not suit the network
+        raise ValueError(f"{emb.arch} does not take images of {size[1]}x{size[2]} ({reason(e)}): choose another size.") from e
+    if not y.isfinite().all():
+        given = 'NaN' if y.isnan().any() else 'infinite numbers'
+        raise ValueError(f"{emb.name} ({emb.weights}) gives {given} for a random image, though its weights are finite: "
+                         "they do not belong together, e.g. a variance is negative. Use another file of weights.")
+    emb.n_features = y.shape[1]
+    return emb
+
+def _create(name, pretrained, weights, seed, pooling, requested):
+    "An embedder of its own preprocessing or the requested, not yet measured"
+    model,kind,source = build_network(name, pretrained, weights, seed, requested.get('input_size'))
+    cfg = resolve_model_data_config(model) | requested
+    return Embedder(model.eval(), embedder_name(name, pooling, requested), kind, None, cfg, source, pooling, name, requested).eval()
+
 def create_embedder(
     name:str, # Any timm name, e.g. one of `list_embedders()`
     pretrained=True, # Weights from the hub; False for an untrained network
-    weights=None, # A local weights file, or a checkpoint; then nothing is downloaded
+    weights=None, # A local weights file, or a checkpoint; then nothing is downloaded; `FILE#BEGINNING` chooses one of several networks, see `load_weights`
     seed=42, # What an untrained network is drawn from
     pooling=None, # avg, max, gem, rmac, cls or map in place of the network's own output
     **data_config # In place of timm's, or a checkpoint's: size, crop_pct, crop_mode, interpolation, mean, std
@@ -130,15 +154,7 @@ def create_embedder(
     check_pooling(pooling)
     requested,kept = check_data_config(**data_config),read_checkpoint(weights)
     if kept is not None: return _from_checkpoint(kept, name, weights, pooling, requested)
-    model,kind,source = build_network(name, pretrained, weights, seed, requested.get('input_size'))
-    cfg = resolve_model_data_config(model) | requested
-    emb = Embedder(model.eval(), embedder_name(name, pooling, requested), kind, None, cfg, source, pooling, name, requested).eval()
-    _,h,w = cfg['input_size']
-    try: emb.n_features = output_shape(emb, cfg['input_size'])[1]
-    except Exception as e:
-        if isinstance(e, ValueError) or 'input_size' not in requested: raise # a `ValueError` comes from a pooling that does not suit the network
-        raise ValueError(f"{name} does not take images of {h}x{w} ({reason(e)}): choose another size.") from e
-    return emb
+    return _measured(_create(name, pretrained, weights, seed, pooling, requested))
 
 # %% ../../nbs/24_models.embedder.ipynb #1bdb6db4
 def embedder_state(embedder) -> dict:
@@ -155,21 +171,27 @@ def save_embedder(embedder, path, **meta):
 
 # %% ../../nbs/24_models.embedder.ipynb #12abfb63
 def load_embedder(path) -> Embedder:
-    "The embedder that `save_embedder` wrote; raises `FileNotFoundError` when there is none"
-    if not Path(path).is_file(): raise FileNotFoundError(f"There is no saved model {str(path)!r}: save it first, e.g. with `save_models`.")
-    return _from_state(load_tensors(path))
+    "The embedder that `save_embedder` wrote; raises `FileNotFoundError` when there is none, and `ValueError` when it is damaged"
+    path = expand(path)
+    if not path.is_file(): raise FileNotFoundError(f"There is no saved model {str(path)!r}: save it first, e.g. with `save_models`.")
+    kept = read_checkpoint(path)
+    if kept is not None: return _from_state(kept, path)
+    check_tensors(path) # says so when it is damaged
+    raise ValueError(f"{str(path)!r} is no saved model: expected a file that `save_models` or a training wrote; give weights to `create_embedder`.")
 
-def _from_state(d):
-    "The embedder of `embedder_state`"
+def _from_state(d, path):
+    "The embedder of `embedder_state`; raises `ValueError` for weights that do not fit, or are no numbers"
+    what = f"The saved model {str(path)!r}"
     # the first files had no pooling and no overrides; their name was that of the architecture
-    emb = create_embedder(d.get('arch') or d['name'], pretrained=False, pooling=d.get('pooling'), **(d.get('overrides') or {}))
-    emb.model.load_state_dict(d['state_dict'])
-    if d.get('head'):
-        emb.head = Head(**d['head']).eval()
-        emb.head.load_state_dict(d['head_state'])
-        emb.n_features = emb.head.n_out
+    emb = _create(d.get('arch') or d['name'], False, None, 42, d.get('pooling'), check_data_config(**(d.get('overrides') or {})))
+    if d.get('head'): emb.head = Head(**d['head']).eval()
+    for module,state in ((emb.model, d['state_dict']), (emb.head, d.get('head_state'))):
+        if module is None: continue
+        check_numbers(state, what)
+        try: module.load_state_dict(state)
+        except RuntimeError as e: raise ValueError(f"{what} does not fit {emb.arch} ({' '.join(str(e).split())[:200]}): save it anew.") from e
     emb.name,emb.training_type,emb.weights = d['name'],d['training_type'],d['weights']
-    return emb
+    return _measured(emb)
 
 # %% ../../nbs/24_models.embedder.ipynb #27278151
 @delegates(create_embedder)

@@ -28,7 +28,7 @@ def training_meta(
     opt = getattr(learn.opt_func, 'func', learn.opt_func)
     versions = dict(ir_cnn=ir_cnn.__version__, fastai=fastai.__version__, timm=timm.__version__, torch=str(torch.__version__))
     return learn.meta | dict(optimiser=opt.__name__, wd=learn.wd, columns=list(learn.metrics.attrgot('name')),
-                             items=digest(items_digest(rows.table, times=False)), valid_items=digest(items_digest(scored.scored, times=False)),
+                             items=digest(items_digest(rows.table)), valid_items=digest(items_digest(scored.scored)),
                              prepared_for=learn.dls.preparation.network, versions=versions)
 
 def _plain(o):
@@ -43,7 +43,8 @@ def checkpoint_facts(
     path, # A file that a training wrote
 ) -> dict: # arch, head, loss, classes, scores, versions and more, without the weights
     "The metadata of a checkpoint; raises `FileNotFoundError` or `ValueError`"
-    if not Path(path).is_file(): raise FileNotFoundError(f"There is no checkpoint {str(path)!r}: check the path.")
+    path = expand(path)
+    if not path.is_file(): raise FileNotFoundError(f"There is no checkpoint {str(path)!r}: check the path.")
     try: d = load_tensors(path)
     except Exception as e: raise ValueError(f"The checkpoint {str(path)!r} cannot be read ({reason(e)}): it is damaged, or not a checkpoint.") from e
     if not isinstance(d, dict) or 'training' not in d:
@@ -65,7 +66,7 @@ class Checkpoints(Callback):
         monitor='MAP@R', # The column whose best epoch is kept
         smaller=None, # Is less better? Default: for losses and cos_neg
     ):
-        self.folder,self.monitor = Path(folder),monitor
+        self.folder,self.monitor = expand(folder),monitor
         self.smaller = less_is_better(monitor) if smaller is None else smaller
         self.best,self.last = self.folder/'best.pt',self.folder/'last.pt'
         self.best_value,self._plans = None,[] # the plans of the fits that are finished
@@ -75,14 +76,22 @@ class Checkpoints(Callback):
 # %% ../../nbs/85_train.checkpoints.ipynb #e6b7645a
 @patch
 def last_state(self:Checkpoints):
-    "The state in last.pt, or None; raises `ValueError` for one of another training"
-    try: kept = load_tensors(self.last)
-    except FileNotFoundError: return None
-    except Exception as e: raise ValueError(f"The checkpoint {str(self.last)!r} cannot be read ({reason(e)}): remove it to start anew.") from e
-    then,short = kept['training'],lambda o: (s if len(s:=repr(o))<80 else s[:77]+'...')
-    k = next((k for k,v in self._meta.items() if k!='versions' and v!=then.get(k)), None)
-    if k: raise self._unlike(f'belongs to another training: its {k} is {short(then.get(k))}, here it is {short(self._meta[k])}')
-    return kept
+    "The state in last.pt, or None when there is none or a file is damaged; raises `ValueError` for one of another training"
+    if not self.last.exists(): return None
+    kept,short = {},lambda o: (s if len(s:=repr(o))<80 else s[:77]+'...')
+    for file in (o for o in (self.last, self.best) if o.exists()):
+        try: kept[file] = load_tensors(file)
+        except Exception as e:
+            if self.dls.train.share[0]==0: print(f"The checkpoint {str(file)!r} is damaged ({reason(e)}): the training starts anew and writes it again.")
+    last,best = kept.get(self.last),kept.get(self.best)
+    differ = lambda then: next((k for k,v in self._meta.items() if k!='versions' and v!=then.get(k)), None)
+    if self.last not in kept: # the best network is kept until a better one comes
+        if isinstance(best, dict) and 'scores' in best and not differ(best.get('training', {})): self.best_value = best['scores'][self.monitor]
+        return None
+    if not isinstance(last, dict) or not {'training','progress','model','opt'} <= last.keys(): raise self._unlike('is not the last state of a training')
+    then = last['training']
+    if k := differ(then): raise self._unlike(f'belongs to another training: its {k} is {short(then.get(k))}, here it is {short(self._meta[k])}')
+    return None if self.best.exists() and self.best not in kept else last # a training of the same seed finds the best network again
 
 @patch
 def before_fit(self:Checkpoints):

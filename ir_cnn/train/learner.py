@@ -9,14 +9,16 @@ __all__ = ['unused_parameters', 'RetrievalModel', 'body_layers', 'retrieval_grou
 # %% ../../nbs/84_train.learner.ipynb #f8e657a8
 import re
 from copy import deepcopy
+from functools import wraps
 from pathlib import Path
 import pandas as pd, torch
 from ..data.images import * # first: it quiets a warning that fastai's import brings
 from fastai.callback.channelslast import ChannelsLast
 from fastai.callback.core import Callback
-from fastai.data.all import Datasets, TfmdDL, TfmdLists
+from fastai.callback.mixup import MixHandler
+from fastai.data.all import Datasets, SkipItemException, TfmdDL, TfmdLists
 from fastai.learner import Learner
-from fastcore.all import L, delegates, noop, patch
+from fastcore.all import L, noop, patch
 from timm.models import group_parameters
 from torch import nn
 from ..core import *
@@ -107,10 +109,10 @@ class RetrievalLearner(Learner):
         "The loss in training; zero in validation, whose classes need not be those of the training"
         return self.criterion(pred, label, other) if self.criterion.training else pred.new_zeros(len(pred) if reduction=='none' else ())
 
-    @delegates(Learner.fit)
-    def fit(self, n_epoch, **kwargs):
+    @wraps(Learner.fit)
+    def fit(self, *args, **kwargs):
         self.is_fitting = True
-        try: super().fit(n_epoch, **kwargs)
+        try: super().fit(*args, **kwargs)
         finally: self.is_fitting = False
 
     def all_batches(self):
@@ -124,14 +126,21 @@ class RetrievalLearner(Learner):
         self.freeze_to(-1 if len(self.splitter(self.plain_model)[-1]) else -2)
 
     def add_cb(self, cb):
+        if isinstance(cb, MixHandler) or isinstance(cb, type) and issubclass(cb, MixHandler):
+            name = getattr(cb, '__name__', type(cb).__name__)
+            raise ValueError(f"{name} blends images of different classes, and a loss that compares images needs one class for each: "
+                             "leave it out, and change the images by augment=... of `retrieval_dls`.")
         super().add_cb(cb)
         for o in self.cbs:
             if getattr(o, 'log_preds', False): o.log_preds = False # TensorBoard's and Wandb's callbacks cannot draw embeddings
         return self
 
     def predict(self, item):
-        "The embedding `[D]` of an image file, or of [file, box]"
-        with self.no_bar(): return self.get_preds(dl=self.dls.test_dl([item]))[0][0]
+        "The embedding `[D]` of an image, see `open_image`, or of [image, box]; raises `ValueError` when it cannot be read"
+        dl = self.dls.test_dl([item])
+        try: dl.dataset[0]
+        except SkipItemException as e: raise ValueError(f"The image cannot be read: {reason(e)}") from e
+        with self.no_bar(): return self.get_preds(dl=dl)[0][0]
 
 # %% ../../nbs/84_train.learner.ipynb #73ed7311
 def _start(arch, head, n_out, pretrained, weights, normalise, seed, data_config):
