@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['expand', 'Workspace', 'check_folder', 'safe_name', 'variant', 'result_path', 'get_feature_paths', 'get_label_paths',
            'remove_leftovers', 'atomic_write', 'file_lock', 'atomic_folder', 'digest', 'reason', 'save_tensors',
-           'check_tensors', 'load_tensors', 'file_digest', 'save_json', 'load_json', 'reserve_space', 'guard_cell',
-           'unguard_cell', 'nearest_names', 'one_of', 'whole', 'within', 'takes_options', 'guarded', 'get_device',
-           'in_order', 'process_group']
+           'check_tensors', 'load_tensors', 'file_digest', 'save_json', 'load_json', 'reserve_space', 'escape_text',
+           'unescape_text', 'guard_cell', 'unguard_cell', 'set_aside', 'nearest_names', 'one_of', 'whole', 'within',
+           'takes_options', 'guarded', 'get_device', 'in_order', 'with_progress', 'process_group']
 
 # %% ../nbs/00_core.ipynb #204a7b8f
-import difflib, errno, hashlib, json, operator, os, re, shutil, sys, tempfile, unicodedata, zipfile
+import difflib, errno, hashlib, json, operator, os, pickle, re, shutil, sys, tempfile, time, unicodedata, zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import timedelta
@@ -27,7 +27,9 @@ except ImportError: fcntl = None # Windows, where an open file cannot be removed
 def expand(path) -> Path:
     "A path as a user writes it, with `~` replaced by the home folder; raises `ValueError` for the home of an unknown user"
     try: return Path(path).expanduser()
-    except RuntimeError as e: raise ValueError(f"The path {str(path)!r} begins with the home folder of a user that this machine does not know: write the folder in full.") from e
+    except RuntimeError as e:
+        raise ValueError(f"The path {str(path)!r} begins with the home folder of a user that this machine does not know: "
+                         "write the folder in full.") from e
 
 # %% ../nbs/00_core.ipynb #c4fe0b74
 class Workspace:
@@ -112,16 +114,18 @@ def get_label_paths(
 # %% ../nbs/00_core.ipynb #261aec55
 _temporary = '.tmp_ir_cnn_' # how the names of temporary files and folders begin
 
-@contextmanager
-def _marked(path):
-    "A lock on a temporary file or folder while it is being written; gives False when a clean-up has just removed it"
-    fd = os.open(path, os.O_RDONLY) if fcntl or Path(path).is_file() else None # Windows cannot open a folder
-    try:
-        if fcntl:
-            with suppress(OSError): fcntl.flock(fd, fcntl.LOCK_EX) # some network drives have no locks
-        yield not fcntl or os.fstat(fd).st_nlink>0
-    finally:
-        if fd is not None: os.close(fd)
+def _new_temporary(make):
+    "A new temporary file or folder, and the descriptor of a lock on it; made again when a clean-up was faster than the lock"
+    while True:
+        path,fd = make(),None
+        try:
+            if fcntl or os.path.isfile(path): fd = os.open(path, os.O_RDONLY) # Windows cannot open a folder
+            if fcntl:
+                with suppress(OSError): fcntl.flock(fd, fcntl.LOCK_EX) # some network drives have no locks
+                if not os.path.samestat(os.fstat(fd), os.stat(path)): raise FileNotFoundError
+            return path,fd
+        except FileNotFoundError:
+            if fd is not None: os.close(fd)
 
 def remove_leftovers(folder):
     "Remove the temporary files and folders in `folder` whose writers are no longer running"
@@ -149,19 +153,24 @@ def atomic_write(
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(path.parent)
         # the suffix is kept, since writers such as pandas and matplotlib derive the format from it
-        fd,tmp = tempfile.mkstemp(prefix=_temporary, suffix=path.suffix, dir=path.parent)
-        os.close(fd)
+        def make():
+            fd,tmp = tempfile.mkstemp(prefix=_temporary, suffix=path.suffix, dir=path.parent)
+            os.close(fd)
+            return tmp
+        tmp,held = _new_temporary(make)
         try:
-            with _marked(tmp):
-                yield Path(tmp)
-                with open(tmp, 'rb+') as f: os.fsync(f.fileno())
+            yield Path(tmp)
+            with open(tmp, 'rb+') as f: os.fsync(f.fileno())
             # mkstemp lets only the owner read; a result should be as readable as any other new file
             umask = os.umask(0); os.umask(umask); os.chmod(tmp, 0o666 & ~umask)
+            if not fcntl: os.close(held); held = None # Windows moves no open file
             os.replace(tmp, path)
-        finally: Path(tmp).unlink(missing_ok=True)
+        finally:
+            if held is not None: os.close(held)
+            Path(tmp).unlink(missing_ok=True)
     except OSError as e:
         if e.errno not in _disk_errors: raise
-        error = OSError(f"Cannot write {str(path)!r} ({e.strerror}): {_disk_errors[e.errno]}")
+        error = OSError(f"Cannot write {str(path)!r} ({e.strerror or os.strerror(e.errno)}): {_disk_errors[e.errno]}")
         error.errno = e.errno
         raise error from e
 
@@ -176,7 +185,7 @@ def file_lock(
     lock = path.with_name(f'.{path.name}.lock')
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        held = filelock.FileLock(lock)
+        held = filelock.FileLock(lock, mode=0o666) # several users may share the folder
         try: held.acquire(timeout=patience)
         except filelock.Timeout:
             print(f'Waiting for another process that is writing {str(path)!r}.', file=sys.stderr)
@@ -195,13 +204,17 @@ def atomic_folder(
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path.parent)
-    with tempfile.TemporaryDirectory(prefix=_temporary, dir=path.parent) as d, _marked(d):
+    d,held = _new_temporary(lambda: tempfile.mkdtemp(prefix=_temporary, dir=path.parent))
+    try:
         tmp = Path(d)/path.name
         tmp.mkdir()
         yield tmp
         try: tmp.rename(path)
         except OSError: # when another process was faster, its folder is as good as ours
             if not path.is_dir(): raise
+    finally:
+        shutil.rmtree(d, ignore_errors=True)
+        if held is not None: os.close(held)
 
 # %% ../nbs/00_core.ipynb #a7c3e902
 os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1') # has no effect outside Linux
@@ -245,8 +258,8 @@ def save_tensors(
     "Write `obj` so that plain `torch.load(path)` opens it"
     try:
         with atomic_write(path) as tmp: torch.save(obj, tmp)
-    except RuntimeError as e: # what torch raises when the disk is full
-        raise OSError(f"Cannot write {str(path)!r} ({reason(e)}): is there room on the disk?") from e
+    except RuntimeError as e: # what torch raises when the disk is full, with numbers of its own
+        raise OSError(f"Cannot write {str(path)!r} (only a part of it could be written): is there room on the disk?") from e
 
 # %% ../nbs/00_core.ipynb #48ff0061
 def check_tensors(path):
@@ -265,7 +278,11 @@ def load_tensors(
 ): # The tensor or the dictionary that was saved
     "The content of `path`, compared with its checksums and read without running any code that it may hold; raises `ValueError` when it is damaged"
     check_tensors(path)
-    return torch.load(path, map_location=device, weights_only=True)
+    try: return torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as e: # cut off, or no file of tensors
+        if isinstance(e, torch.OutOfMemoryError): raise
+        raise ValueError(f"The file {str(path)!r} is damaged, or holds something else than tensors ({reason(e)}): "
+                         f"delete it; it is made again where that is possible.") from e
 
 def file_digest(path) -> str: # 32 hexadecimal digits
     "A key of a file's content"
@@ -302,20 +319,60 @@ def reserve_space(path):
     try:
         with open(path, 'rb+') as f:
             if hasattr(os, 'posix_fallocate'): os.posix_fallocate(f.fileno(), 0, max(1, os.path.getsize(path)))
-    except OSError as e: raise OSError(f"Cannot write {str(path)!r} ({e.strerror}): is there room on the disk?") from e
+    except OSError as e:
+        error = OSError(f"Cannot write {str(path)!r} ({e.strerror}): is there room on the disk?")
+        error.errno = e.errno # `atomic_write` knows the file's final name
+        raise error from e
 
 # %% ../nbs/00_core.ipynb #c5e1a002
+_fragile = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]')
+
+def escape_text(
+    text:str,
+    exact=True, # Also escape what looks like an escape already, so that `unescape_text` gives the very same text?
+) -> str:
+    "`text` in characters that every program leaves alone"
+    if exact: text = re.sub(r'\\(?=u[0-9a-f]{4})', r'\\u005c', text)
+    return _fragile.sub(lambda o: f'\\u{ord(o[0]):04x}', text)
+
+def unescape_text(text:str) -> str:
+    "The text that `escape_text` was given"
+    return re.sub(r'\\u([0-9a-f]{4})', lambda o: chr(int(o[1], 16)), text)
+
+# %% ../nbs/00_core.ipynb #6549aa95
+_signs = '=+\\-@＝＋－＠﹦﹢﹣﹫−'
+_between = r'[\s,;:|"\xad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f]' # separators, and what a spreadsheet program skips
+_inner = rf"(?<={_between})(?<!\w ){{}}(?='*[{_signs}])|(?<=\w ){{}}(?='*[{_signs}](?!\s|\Z))"
+_to_guard,_guarded = re.compile(_inner.format('', '')),re.compile(_inner.format("'", "'"))
+_at_start = re.compile(rf"[{_signs}'\t]")
+
 def guard_cell(
     v, # A text, or any other value, which comes back as it is
-): # The text with an apostrophe before it where a spreadsheet program would give its first character a meaning
-    "A cell for CSV that no spreadsheet program takes for a formula"
-    return f"'{v}" if isinstance(v, str) and v[:1] and v[0] in "=+-@\t\r'" else v
+): # The text, escaped, with an apostrophe wherever a spreadsheet program could begin a formula
+    "A cell for CSV that no spreadsheet program takes for a formula, whatever separator it reads"
+    if not isinstance(v, str): return v
+    cell = _to_guard.sub("'", escape_text(v))
+    return f"'{cell}" if _at_start.match(cell) else cell
 
 def unguard_cell(
     v:str, # A cell of a CSV file
-) -> str: # Without the apostrophe before it
+) -> str: # Without the apostrophes
     "The text that `guard_cell` was given"
-    return v[1:] if v[:1]=="'" else v
+    return unescape_text(_guarded.sub('', v[1:] if v[:1]=="'" else v))
+
+# %% ../nbs/00_core.ipynb #aa4f3987
+def set_aside(
+    file, # A file
+) -> Path: # `NAME.kept-1.SUFFIX`, or with the first number that is free
+    "The new name of `file`, under which its content is kept"
+    file,n = Path(file),1
+    while True:
+        kept = file.with_name(f'{file.stem}.kept-{n}{file.suffix}')
+        try: kept.touch(exist_ok=False)
+        except FileExistsError: n += 1; continue
+        try: os.replace(file, kept)
+        except OSError: kept.unlink(); raise
+        return kept
 
 # %% ../nbs/00_core.ipynb #78f10f89
 def nearest_names(
@@ -431,6 +488,29 @@ def in_order(
         while waiting: yield waiting.pop(0).result()
     finally: pool.shutdown(wait=True, cancel_futures=True) # also when the caller stops early, or after an error
 
+# %% ../nbs/00_core.ipynb #5bfe1f0b
+def with_progress(
+    things, # What is worked through, e.g. batches
+    what, # What is counted, e.g. 'images'
+    sizes=None, # How many each thing counts for; default: one each
+    show=True, # False: nothing is shown
+    every=30, # Seconds between two lines where there is no terminal
+): # The things, one after the other
+    "The things with a sign of life: a bar in a terminal or a notebook, a line every `every` seconds elsewhere"
+    if not show or not len(things): yield from things; return
+    from fastprogress.fastprogress import IN_NOTEBOOK, progress_bar # takes long to import
+    looked_at = IN_NOTEBOOK or getattr(sys.stdout, 'isatty', bool)()
+    start = last = time.time()
+    bar,sizes,done = progress_bar(things, leave=False) if looked_at else things,[1]*len(things) if sizes is None else list(sizes),0
+    for o,n in zip(bar, sizes):
+        yield o
+        done,now = done+n,time.time()
+        speed = f'{done/max(now-start, 1e-3):,.0f} {what} a second'
+        if looked_at: bar.comment = speed
+        elif now-last >= every:
+            print(f'{done:,} of {sum(sizes):,} {what}, {speed}', flush=True)
+            last = now
+
 # %% ../nbs/00_core.ipynb #03e1fb83
 def process_group(
     alone=False, # Treat this process as the only one?
@@ -438,7 +518,8 @@ def process_group(
     "The processes that were launched together, seen from this one; raises `ValueError` when the environment names processes that no launcher started"
     size = os.environ.get('WORLD_SIZE') or '1'
     if not alone and size!='1' and not (size.isdecimal() and {'RANK','LOCAL_RANK','MASTER_ADDR','MASTER_PORT'} <= os.environ.keys()):
-        raise ValueError(f"The environment variable WORLD_SIZE is {size!r}, but no launcher started this process: unset it, or start the command with `accelerate launch`.")
+        raise ValueError(f"The environment variable WORLD_SIZE is {size!r}, but no launcher started this process: "
+                         "unset it, or start the command with `accelerate launch`.")
     if alone or int(size) < 2:
         return SimpleNamespace(process_index=0, num_processes=1, is_main_process=True, wait_for_everyone=lambda: None, main_process_first=nullcontext)
     from accelerate import PartialState # takes a second, and only launched processes need it

@@ -9,7 +9,7 @@ __all__ = ['Scored', 'recipe_name', 'StoredSearch', 'get_neighbours', 'image_nam
 # %% ../../nbs/65_scores.results.ipynb #5cf40607
 import os
 from collections import namedtuple
-import pandas as pd, torch, torch.nn.functional as F
+import numpy as np, pandas as pd, torch, torch.nn.functional as F
 from fastcore.basics import patch, store_attr
 from ..core import *
 from ..data.core import own_rows
@@ -21,7 +21,6 @@ from .stats import bootstrap_interval, mean_score, per_class
 from .ranks import count_relevant, full_ranks
 from .metrics import hit_at_k, map_at_r, n_relevant, own_scores, precision_at_k, r_precision, read_score, relevant_ranks, roc_auc, score_table
 from .log import precision_at_k_to_dataframe, run_settings
-
 
 # %% ../../nbs/65_scores.results.ipynb #8674a25e
 def recipe_name(recipe='plain') -> str:
@@ -45,25 +44,27 @@ class StoredSearch:
         store_attr()
         self.settings = recipe_settings(recipe)
         self.variant = safe_name('-'.join(o for o in (metric, recipe_name(recipe)) if o)) # as file names have it
-
-    @property
-    def own(self):
-        "`[Q]` gallery row of each query's own image, which is not a result"
-        return own_rows(self.features.gallery_items, self.features.query_items)
+        self.own = own_rows(features.gallery_items, features.query_items) # `[Q]` gallery row of each query's own image, which is not a result
 
     labels = property(lambda self: (self.features.query_labels, self.features.gallery_labels), doc="Labels of the queries and of the gallery")
     neighbours_path = property(lambda self: self._path('neighbours'), doc="The file of the neighbours")
     features_key = property(lambda self: 'k'+self._digest(self.settings)[:12], doc="What the scores are computed from, as in the log's column `features_key`")
 
-    def _digest(self, *more): return digest(self.features.meta['key'], sorted(self.features.dropped), *more)
+    def _digest(self, *more):
+        made_from = sorted((k,v) for k,(_,v) in self.features.meta.get('files', {}).items()) # digests of what the files hold
+        return digest(self.features.meta['key'], sorted(self.features.dropped), made_from, *more)
+
     def _path(self, what): return result_path(Workspace(self.root).feature, self.features.meta['dataset'], self.name, f'{self.variant}_{what}.pt')
 
     def _kept(self, what, key):
-        "The content of a file with this key, or nothing"
-        try: kept = load_tensors(self._path(what))
-        except Exception: return {} # missing or unreadable: it is computed again
+        "The content of a file with this key, or nothing; a damaged file is named"
+        path = self._path(what)
+        try: kept = load_tensors(path)
+        except FileNotFoundError: return {}
+        except Exception as e:
+            print(f'{path.name} is damaged ({reason(e)}): it is computed again.')
+            return {}
         return kept if isinstance(kept, dict) and kept.get('key')==key else {}
-
 
 # %% ../../nbs/65_scores.results.ipynb #4de5f0ae
 @patch
@@ -130,12 +131,16 @@ def image_names(
 ) -> dict: # {gallery: `[N]` names, query: `[Q]` names}
     "A name for each image, the same on every machine: its path below their common folder, with its box; repeated names on one side get a number"
     sides = {o:getattr(features, f'{o}_items') for o in ('gallery','query')}
-    paths = {o:[os.path.abspath(p) for p in items.path] for o,items in sides.items()}
-    try: top = os.path.commonpath({os.path.dirname(p) for side in paths.values() for p in side})
+    paths = {o:[p.replace(os.altsep or os.sep, os.sep) for p in items.path.tolist()] for o,items in sides.items()}
+    end = lambda path: path.rfind(os.sep)+1
+    folders = {o:os.path.abspath(o) for o in {p[:end(p)] for side in paths.values() for p in side}} # each folder once, since there can be a million images
+    try: top = os.path.commonpath(folders.values())
     except ValueError: top = '' # on two drives of Windows
-    names = {o:[p[len(top):].replace(os.sep, '/').lstrip('/') for p in side] for o,side in paths.items()}
+    below = {o:f'{p[len(top):]}/'.replace(os.sep, '/').lstrip('/') for o,p in folders.items()}
+    names = {o:[below[p[:end(p)]]+p[end(p):] for p in side] for o,side in paths.items()}
     for o,items in sides.items():
-        if 'bbox' in items: names[o] = [n if b is None else f'{n} {tuple(b)}' for n,b in zip(names[o], items.bbox)]
+        if 'bbox' in items: names[o] = [n if b is None else f'{n} {tuple(b)}' for n,b in zip(names[o], items.bbox.tolist())]
+        if len(set(names[o]))==len(names[o]): continue
         again = pd.Series(names[o]).groupby(names[o]).cumcount()
         names[o] = [f'{n} ({i+1})' if i else n for n,i in zip(names[o], again)]
     return names
@@ -147,10 +152,10 @@ def class_scores(
     lone, # `[Q]` booleans: queries with nothing to find
 ) -> pd.DataFrame: # Columns class, queries, lone, and the scores
     "For each class its queries, how many of them have nothing to find, and the mean of every score"
-    queries,*means = [per_class(v, labels) for v in (lone.double(), *values.values())]
-    table = pd.DataFrame({'class':queries['class'].astype(str), 'queries':queries.queries.astype(int)})
+    codes,names = pd.factorize(np.asarray(labels, dtype=object), sort=True) # numbers are grouped faster than names
+    queries,*means = [per_class(v, torch.from_numpy(codes)) for v in (lone.double(), *values.values())]
+    table = pd.DataFrame({'class':[str(names[o]) for o in queries['class']], 'queries':queries.queries.astype(int)})
     return table.assign(lone=(queries.value*queries.queries).round().astype(int), **{c:t.value for c,t in zip(values, means)})
-
 
 # %% ../../nbs/65_scores.results.ipynb #090a0e4b
 def _values(search, found, ks, hits, full):
