@@ -7,16 +7,18 @@ __all__ = ['compare_logs', 'compare_rows']
 
 # %% ../../nbs/64_scores.compare.ipynb #62739df7
 import warnings
-from pathlib import Path
 import pandas as pd, torch
-from ..core import one_of
+from ..core import expand, one_of, reason
 from .log import key_columns, read_log, read_query_scores, score_columns
 from .stats import holm, paired_test
 
 # %% ../../nbs/64_scores.compare.ipynb #eff871ab
 def _scores(path, row):
     "The kept scores of the queries of a row, without those that do not give its figures"
-    kept = pd.DataFrame() if path is None else read_query_scores(path, row)
+    try: kept = pd.DataFrame() if path is None else read_query_scores(path, row)
+    except ValueError as e:
+        warnings.warn(f"{reason(e)} Its row is not tested.")
+        return pd.DataFrame()
     stale = [o for o in score_columns(kept) if o in row and not abs(kept[o].mean()-row[o]) < 5e-5] # half of the last decimal that is shown
     if stale: warnings.warn(f"The kept scores of queries of {row['dataset']}, {row['model']} do not give its {stale[0]}, so they are not compared: "
                             "run it again, or delete them.")
@@ -71,7 +73,7 @@ def _compare(old, new, on, score, paths, n):
 def _opened(log):
     "(table, path of the workbook or None)"
     if isinstance(log, pd.DataFrame): return log,None
-    if not Path(log).exists(): raise FileNotFoundError(f"There is no workbook {str(log)!r}: expected one that `dataframes_to_excel` wrote.")
+    if not expand(log).exists(): raise FileNotFoundError(f"There is no workbook {str(log)!r}: expected one that `dataframes_to_excel` wrote.")
     return read_log(log),log
 
 def compare_logs(

@@ -8,7 +8,7 @@ __all__ = ['key_columns', 'row_key', 'score_columns', 'precision_at_k_to_datafra
            'read_query_scores']
 
 # %% ../../nbs/63_scores.log.ipynb #509e9cf3
-import csv, platform, re
+import csv, errno, hashlib, platform, re, zipfile
 from contextlib import closing, contextmanager
 from copy import copy
 from datetime import date, datetime, timezone
@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 import openpyxl, pandas as pd
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.packaging.custom import StringProperty
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from fastcore.basics import patch
@@ -33,12 +33,11 @@ _needed = key_columns[:-1] # tables of earlier versions have no recipe
 def _missing(v): return pd.api.types.is_scalar(v) and pd.isna(v)
 
 def _cell(v):
-    "`v` as a spreadsheet cell can hold it: text without control characters, a number, a date, or None"
+    "`v` as a spreadsheet cell can hold it: text in characters that every program keeps, a number, a date, or None"
     if getattr(v, 'ndim', None)==0: v = v.item()
     if _missing(v): return None
     if isinstance(v, (int,float,date)) and str(v) not in ('inf','-inf') and not getattr(v, 'tzinfo', None): return v
-    return ILLEGAL_CHARACTERS_RE.sub('', str(v)).encode('utf-8', 'replace').decode() # file names may hold bytes that are not text
-
+    return re.sub('_(?=x[0-9A-Fa-f]{4}_)', r'\\u005f', escape_text(str(v), exact=False)) # Excel would show the character that _x0041_ stands for
 
 # %% ../../nbs/63_scores.log.ipynb #fa67ac34
 def _keys(frame, key):
@@ -117,23 +116,35 @@ def with_published(
     return _usual_order(frame.merge(pub, on=['dataset','model','training'], how='left').dropna(axis=1, how='all'))
 
 # %% ../../nbs/63_scores.log.ipynb #b1a29fb2
-_own_key = dict(results=[], classes=['class'], settings=[]) # what identifies a row of a sheet beside `key_columns`
+def _place(path):
+    "Where the workbook is: a link stays a link, and both of its names have one lock"
+    path = expand(path)
+    return path.resolve() if path.is_symlink() else path
+
+_own_key = dict(results=[], settings=[], classes=['class']) # what identifies a row of a sheet beside `key_columns`
 
 @contextmanager
 def _reading(path):
-    "Errors in reading a workbook, with its name"
-    try: yield
-    except OSError as e: raise OSError(f"The workbook {str(path)!r} cannot be opened ({reason(e)}): close it in other programs, or move it away.") from e
+    "Errors in reading a workbook, with its name; its checksums are compared first"
+    try:
+        with zipfile.ZipFile(path) as z: bad = z.testzip()
+        if bad: raise zipfile.BadZipFile(bad)
+        yield
     except Exception as e:
+        if isinstance(e, OSError) and e.errno not in (None, errno.EINVAL): # what decompression and a place before the beginning give
+            raise OSError(f"The workbook {str(path)!r} cannot be opened ({reason(e)}): close it in other programs, or move it away.") from e
         raise ValueError(f"The workbook {str(path)!r} cannot be read ({type(e).__name__}): it is corrupt or no Excel file. "
                          "Move it away; the table is written anew.") from e
 
+def _is_ours(sheet, names):
+    "Are `names` the columns of our sheet?"
+    return set(_needed+_own_key[sheet]) <= set(map(str, names))
+
 def _check_header(path, sheet, names, sheets):
     "Raises `ValueError` when the columns `names` are not those of our sheet; a new workbook has none"
-    if set(_needed+_own_key[sheet]) <= set(map(str, names)): return
+    if _is_ours(sheet, names): return
     if sheet!='results': raise ValueError(f"The workbook {str(path)!r} holds a sheet {sheet!r} that this library did not write: rename that sheet.")
     raise ValueError(f"The workbook {str(path)!r} holds no sheet 'results' with this table, only {', '.join(sheets)}: choose another file.")
-
 
 # %% ../../nbs/63_scores.log.ipynb #ad05882a
 def _rows_of(page, sheet):
@@ -154,27 +165,110 @@ def _read_sheet(path, sheet):
         if sheet in sheets:
             book[sheet].reset_dimensions() # some programs note wrong ones
             frame = _rows_of(book[sheet], sheet)
+    if sheet=='classes': return frame if _is_ours(sheet, frame) else pd.DataFrame() # a sheet of the user's
     if sheet in sheets or sheet=='results': _check_header(path, sheet, frame, sheets)
     return frame
 
+# %% ../../nbs/63_scores.log.ipynb #26193a8d
+def _beside(path, row, kind):
+    "The file of the scores of a row's `queries` or `classes`"
+    key,path = row_key(row),_place(path)
+    name = f"{safe_name(key['dataset'])}_{safe_name(key['model'])}"[:60].encode()[:200].decode(errors='ignore')
+    return path.with_name(f'{path.stem}_{kind}')/f"{name}-{digest(list(key.values()))[:12]}.csv"
+
+def _check_name(names, columns):
+    "The name of the last column of a file with these cells"
+    return 'check ' + digest(*names, *('\0'.join(map(str, o)) for o in columns))
+
+def _write_table(file, table):
+    "Write a table of scores as CSV"
+    names = [guard_cell(o) for o in table]
+    columns = [[guard_cell(v) for v in table[o].astype(object).where(table[o].notna(), '')] for o in table]
+    with atomic_write(file) as tmp, tmp.open('w', encoding='utf-8', newline='') as f:
+        csv.writer(f, quoting=csv.QUOTE_NONNUMERIC, lineterminator='\n').writerows([[*names, _check_name(names, columns)], *zip(*columns, ['']*len(table))])
+
+# %% ../../nbs/63_scores.log.ipynb #8ce94b14
+_texts = ['query','class','label',_origin]
+
+def _read_cells(file):
+    "(names, columns of cells) in a file of scores; raises `ValueError` when the digest of its cells is another one"
+    with file.open(encoding='utf-8', newline='') as f: names,*rows = csv.reader(f, strict=True)
+    if any(len(o)!=len(names) for o in rows): raise ValueError('its rows have different lengths')
+    columns = [list(o) for o in zip(*rows)] or [[] for _ in names]
+    if re.search('check [0-9a-f]{3}|[0-9a-f]{16}', names[-1]): # files of earlier versions have none
+        (*names,check),(*columns,empty) = names,columns
+        if check!=_check_name(names, columns) or any(empty): raise ValueError('its cells are not those that were written')
+    return names,columns
+
+def _read_table(file):
+    "The table in a file of scores, empty without a file; raises `ValueError` when it is damaged or was changed"
+    if not file.exists(): return pd.DataFrame()
+    try:
+        names,columns = _read_cells(file)
+        names = _current(map(unguard_cell, names))
+        scores = score_columns(pd.DataFrame(columns=names), bounds=True)
+        def values(name, cells):
+            "Text, or numbers where all cells are numbers, as scores have to be"
+            if name not in _texts:
+                try: return [int(o) for o in cells] if all(map(str.isdecimal, cells)) else [float(o or 'nan') for o in cells]
+                except ValueError:
+                    if name in scores: raise
+            return [unguard_cell(o) for o in cells]
+        if not {'query','class'} & {*names}: raise ValueError("it has no column 'query' or 'class'")
+        return pd.DataFrame({o:pd.Series(values(o, v), dtype=object if o in _texts else None) for o,v in zip(names, columns)})
+    except (csv.Error, ValueError) as e:
+        raise ValueError(f"The scores in {str(file)!r} cannot be read ({reason(e)}): delete the file, and run again.") from e
+
+# %% ../../nbs/63_scores.log.ipynb #0c62e26e
+def _keep_table(path, row, kind, table):
+    "Write the scores of a row's `queries` or `classes`, with those columns of an earlier run that belong to the same features; the file"
+    file,name = _beside(path, row, kind),dict(queries='query', classes='class')[kind]
+    try: kept = _read_table(file)
+    except ValueError as e:
+        print(f'{reason(e).split(": delete")[0]}. They are written anew; the file is kept as {set_aside(file).name!r}.')
+        kept = pd.DataFrame()
+    if _origin in table and _origin in kept and list(kept[name])==list(table[name]) and set(kept[_origin])==set(table[_origin]):
+        table = table.assign(**{o:kept[o].to_numpy() for o in kept if o not in table})
+    _write_table(file, table)
+    return file
+
+# %% ../../nbs/63_scores.log.ipynb #40b66d6b
+def _by_row(table):
+    "(key, table without the columns of the key) for each row of results that a table of classes is about"
+    if not len(table): return
+    key = pd.Series(_keys(table, key_columns), index=table.index, dtype=object)
+    rest = table.drop(columns=key_columns, errors='ignore')
+    for o,part in rest.groupby(key, sort=False): yield o,part.dropna(axis=1, how='all').reset_index(drop=True)
 
 # %% ../../nbs/63_scores.log.ipynb #fecafa97
+def _read_classes(path):
+    "The scores of classes of all rows of a workbook, from files beside it or, where there is none, from its sheet of an earlier version"
+    old,parts = dict(list(_by_row(_read_sheet(path, 'classes')))),[]
+    for key in dict.fromkeys(_keys(_read_sheet(path, 'results'), key_columns)):
+        row = dict(zip(key_columns, key))
+        kept = _read_table(_beside(path, row, 'classes'))
+        parts.append((kept if len(kept) else old.get(key, kept)).assign(**row))
+    frame = pd.concat([o for o in parts if len(o)] or [pd.DataFrame()], ignore_index=True)
+    return frame.drop(columns='recipe') if 'recipe' in frame and (frame.recipe=='').all() else frame
+
 def read_log(
     path, # An Excel file that `dataframes_to_excel` wrote
     sheet='results', # results, classes or settings
 ) -> pd.DataFrame: # Empty when there is no such file or sheet
-    "A table of a workbook, formulas as their last saved values; raises `OSError` or `ValueError` when it cannot be read"
+    "A table of a log, formulas as their last saved values; raises `OSError` or `ValueError` when it cannot be read"
+    path = _place(path)
     one_of(sheet, _own_key, 'sheet')
-    return _usual_order(_read_sheet(Path(path), sheet).reset_index(drop=True))
+    return _usual_order(_read_classes(path) if sheet=='classes' else _read_sheet(path, sheet).reset_index(drop=True))
 
 # %% ../../nbs/63_scores.log.ipynb #e2c0b85a
 def _check_files(path):
     "Raises `OSError` or `ValueError` when one of the three files must not or cannot be replaced"
     if path.suffix!='.xlsx': raise ValueError(f"The workbook {str(path)!r} has the ending {path.suffix!r}; expected .xlsx.")
     check_folder(path.parent)
-    folder = path.with_name(f'{path.stem}_queries')
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"The file {str(folder)!r} stands where the scores of queries belong: move it away, or choose another workbook.")
+    for kind in ('queries','classes'):
+        folder = path.with_name(f'{path.stem}_{kind}')
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"The file {str(folder)!r} stands where the scores of {kind} belong: move it away, or choose another workbook.")
     for file in (path.with_suffix(o) for o in ('.xlsx','.csv','.md')):
         for lock in (file.with_name(f'.~lock.{file.name}#'), file.with_name(f'~${file.name}')):
             if lock.exists(): raise OSError(f"The table {str(file)!r} is open in a spreadsheet program (it left {lock.name!r}): close it there first, "
@@ -184,12 +278,11 @@ def _check_files(path):
         try: file.open('rb+').close()
         except OSError as e:
             raise OSError(f"The table {str(file)!r} cannot be written ({reason(e)}): close it in other programs, or choose another file.") from e
-        if file==path or not file.stat().st_size: continue
+        if path.exists() or not file.stat().st_size: continue # beside a workbook of ours, what is not ours is kept under another name
         with file.open(encoding='utf-8-sig', errors='replace') as f: names = [o.strip(' "\'\n') for o in re.split(r'[,;\t|]', f.readline(100_000))]
         if not set(_needed) <= set(names):
             raise ValueError(f"The file {str(file)!r} holds something that this library did not write (no columns {', '.join(_needed)}) "
                              "and would be overwritten: move it away, or choose another name for the workbook.")
-
 
 # %% ../../nbs/63_scores.log.ipynb #5c0e7ad3
 def _open_book(path):
@@ -199,7 +292,7 @@ def _open_book(path):
         book.active.title = 'results'
         return book
     with _reading(path): book = openpyxl.load_workbook(path)
-    for o in _own_key:
+    for o in ('results','settings'):
         page = book[o] if o in book.sheetnames else None
         if page and (merged := str(page.merged_cells).split()):
             raise ValueError(f"In the workbook {str(path)!r} the cells {merged[0]} of the sheet {o!r} are merged: unmerge them, "
@@ -211,9 +304,9 @@ def check_workbook(
     path, # The Excel file that a job is going to write
 ):
     "Raises `OSError` or `ValueError` when the workbook, or the CSV and Markdown files beside it, cannot be brought up to date later"
-    _check_files(Path(path))
-    _open_book(Path(path))
-
+    path = _place(path)
+    _check_files(path)
+    _open_book(path)
 
 # %% ../../nbs/63_scores.log.ipynb #6eee8d62
 def merge_log(
@@ -241,7 +334,8 @@ def merge_log(
 # %% ../../nbs/63_scores.log.ipynb #1bd63b04
 def _table(frames, extra=()):
     "One table of one or several, with every column of the key as text; raises `ValueError` without data set and model"
-    new = pd.concat([frames] if isinstance(frames, pd.DataFrame) else list(frames), ignore_index=True).rename(columns=str).map(_cell)
+    new = pd.concat([frames] if isinstance(frames, pd.DataFrame) else list(frames), ignore_index=True).rename(columns=str)
+    if not extra: new = new.rename(columns=_cell).map(_cell) # the files of classes hold any text
     new = new.set_axis(_current(new), axis=1)
     absent = [o for o in ('dataset','model',*extra) if o not in new]
     if absent: raise ValueError(f"The table has no column {absent[0]!r}, only {', '.join(new)}: see `precision_at_k_to_dataframe`.")
@@ -285,14 +379,10 @@ class _Sheet:
             self.page.cell(1, j+1).font = Font(bold=True)
         return {o:columns.index(o)+1 for o in names}
 
-    def place_rows(self, old, staying, n):
-        "The rows of the sheet for n rows of results: where they stood, then rows that became free, then below everything"
-        free = [o+2 for o in old.index.difference(staying.index)]
-        for o in free:
-            for cell in self.page[o]: cell.value = None
-        stood,end = [o+2 for o in staying.index],max(self.used()[0], 1)
-        return (stood + [o for o in free if o<=end] + list(range(end+1, end+1+n)))[:n]
-
+    def place_rows(self, old, n):
+        "The rows of the sheet for n rows of results: where they stood, then below everything"
+        end = max(self.used()[0], 1)
+        return [*(o+2 for o in old.index), *range(end+1, end+1+n-len(old))]
 
 # %% ../../nbs/63_scores.log.ipynb #7399a138
 @patch
@@ -319,33 +409,35 @@ def style(self:_Sheet, frame, rows, columns):
 # %% ../../nbs/63_scores.log.ipynb #76ba9e97
 @patch
 def update(self:_Sheet, path, new, pinned):
-    "Merge the rows `new` into the sheet; all its rows"
-    key = [*key_columns, *_own_key[self.name]]
+    "Merge the rows `new` into the sheet; (its rows so far, all its rows)"
     # an opened workbook has either formulas or their values, so it is read again for these
     old = staying = _read_sheet(path, self.name) if self.formulas else _rows_of(self.page, self.name)
-    if len(old):
-        known = lambda key: pd.Series(_keys(old, key), index=old.index, dtype=object).isin(set(_keys(new, key)))
-        again = known(key_columns)
-        if self.name=='classes': staying = old[~again | known(key)]
-        if self.name=='settings': staying = old.assign(**{o:old[o].mask(again) for o in old if o not in key_columns})
-    frame = merge_log(staying, new, key)
-    columns,rows = self.place_columns(list(frame), pinned),self.place_rows(old, staying, len(frame))
+    if len(old) and self.name=='settings':
+        again = pd.Series(_keys(old, key_columns), index=old.index, dtype=object).isin(set(_keys(new, key_columns)))
+        staying = old.assign(**{o:old[o].mask(again) for o in old if o not in key_columns})
+    frame = merge_log(staying, new)
+    columns,rows = self.place_columns(list(frame), pinned),self.place_rows(old, len(frame))
     for name,j in columns.items():
-        before = old[name].reindex(staying.index).tolist() if name in old else []
+        before = old[name].tolist() if name in old else []
         for i,v in enumerate(frame[name].tolist()):
             if i>=len(before) or not (before[i]==v or (_missing(before[i]) and _missing(v))): self.put(rows[i], j, v)
     self.style(frame, rows, columns)
-    return frame
-
+    return old,frame
 
 # %% ../../nbs/63_scores.log.ipynb #df26989b
+_markup = re.compile(r'[\\`*\[\]<>&|~$^]|(?<![^\W_])_|_(?![^\W_])|(?<!\w)@|:(?=//)|(?<=www)\.')
+
+def _csv(frame):
+    "The table as CSV"
+    return frame.rename(columns=guard_cell).map(guard_cell).to_csv(index=False, lineterminator='\n')
+
 def _markdown(frame):
     "The table as a Markdown pipe table, scores with four decimals"
     figures = _figures(frame)
     def shown(v, name):
         if _missing(v): return ''
         if isinstance(v, float): return f'{v:.4f}' if name in figures else f'{v:g}'
-        return re.sub(r'([\\|<])', r'\\\1', ' '.join(str(v).split()))
+        return _markup.sub(r'\\\g<0>', ' '.join(str(v).split()))
     rows = [[shown(o, '') for o in frame], ['---']*len(frame.columns)]
     rows += [[shown(v, o) for o,v in zip(frame, row)] for row in frame.itertuples(index=False, name=None)]
     return ''.join(f"| {' | '.join(o)} |\n" for o in rows)
@@ -363,38 +455,93 @@ def run_settings(
     return found | meta
 
 
+# %% ../../nbs/63_scores.log.ipynb #6d568f96
+_views,_noted = {'.csv':_csv, '.md':_markdown},'ir_cnn files' # the property of the document
+
+def _words(text):
+    "The words and numbers of a table, in whatever dialect a program saved it"
+    def number(o):
+        try: return repr(float(o))
+        except ValueError: return o
+    return [number(o) for o in re.split(r'[^\w.+-]+', text)]
+
+def _keep_changed(path, book, before):
+    "Rename those of the files beside the workbook that were changed since they were written; the digests of the others"
+    noted,unchanged = str(book.custom_doc_props[_noted].value).split() if _noted in book.custom_doc_props.names else [],[]
+    for file,view in [(path.with_suffix(o), v) for o,v in _views.items()]:
+        if not file.exists() or not file.stat().st_size: continue
+        key,text = file_digest(file),file.read_text(encoding='utf-8-sig', errors='replace')
+        if key in noted or _words(text)==_words(view(before)): unchanged.append(key)
+        else: print(f'The table {str(file)!r} was changed since it was written, and is kept as {set_aside(file).name!r}. '
+                    f'It is made anew from {path.name!r}: columns and rows of your own stay there.')
+    return unchanged
+
+# %% ../../nbs/63_scores.log.ipynb #93905f57
+def _move_classes(book, path, pinned):
+    "Write the rows of a sheet `classes` of an earlier version into files beside the workbook, and remove the sheet if nothing else depends on it"
+    page = book['classes'] if 'classes' in book.sheetnames else None
+    frame = pd.DataFrame() if page is None else _rows_of(page, 'classes')
+    if not _is_ours('classes', frame): return
+    own = {*_figures(frame), *key_columns, 'class', 'queries', _origin, *_size}
+    cells = [o for row in page.iter_rows() for o in row if o.value is not None or o.comment]
+    more = len(cells) > frame.replace('', None).notna().sum().sum() + len(frame.columns) or any(o.comment for o in cells)
+    stays = pinned or more or not set(frame) <= own
+    tables = list(_by_row(_read_sheet(path, 'classes') if pinned else frame)) # with the values of formulas
+    tables = [(file,o) for k,o in tables if not (file := _beside(path, dict(zip(key_columns, k)), 'classes')).exists() or not stays]
+    for file,table in tables: _write_table(file, table)
+    if not stays:
+        active = book.active
+        book.remove(page)
+        book.active = 0 if active is page else book.index(active)
+    if tables: print(f"The scores of classes in {str(path)!r} are now in the folder {path.stem+'_classes'!r}, one file for each row of results"
+                     + ("; the sheet 'classes' holds more than these, so it stays: delete it when you no longer need it." if stays else '.'))
+
+# %% ../../nbs/63_scores.log.ipynb #d208edd1
+class _Changed(Exception): "Another program has saved the workbook in the meantime"
+
+def _renew_book(path, new, of_classes):
+    """Merge rows into the sheets of the workbook, and scores of classes into their files; (all rows of results, {ending: text of the file beside it}).
+    Raises `_Changed` when another program has saved the workbook meanwhile"""
+    _check_files(path) # a spreadsheet program may have opened it while this process waited
+    stamp = lambda: path.exists() and (path.stat().st_mtime_ns, path.stat().st_size, path.stat().st_ino)
+    opened,book = stamp(),_open_book(path)
+    pinned = bool(book.defined_names) or any(_Sheet(book, o.title).pinned for o in book.worksheets)
+    _move_classes(book, path, pinned)
+    for key,table in _by_row(of_classes): _keep_table(path, dict(zip(key_columns, key)), 'classes', table)
+    before,frame = [_Sheet(book, name).update(path, rows, pinned) for name,rows in new.items()][0]
+    texts = {o:view(frame) for o,view in _views.items()}
+    noted = _keep_changed(path, book, before) + [hashlib.sha256(o.encode()).hexdigest()[:32] for o in texts.values()]
+    if _noted in book.custom_doc_props.names: del book.custom_doc_props[_noted]
+    book.custom_doc_props.append(StringProperty(name=_noted, value=' '.join(noted)))
+    with atomic_write(path) as tmp:
+        book.save(tmp)
+        if stamp()!=opened: raise _Changed
+    return frame,texts
+
 # %% ../../nbs/63_scores.log.ipynb #a29df5bb
 def dataframes_to_excel(
     frames, # One table of results, or several
     path='log/dataframes_to_excel.xlsx', # The workbook; a CSV and a Markdown file of the same name are written beside it
-    classes=None, # Scores of each class: one table or several, with the columns of the key, `class`, `queries` and scores
+    classes=None, # Scores of each class: one table or several, with the columns of the key, `class`, `queries` and scores; each row has its own file
     settings=None, # A dictionary for all rows of `frames`, see `run_settings`, or one table or several with the columns of the key
 ) -> pd.DataFrame: # All rows of results that the workbook now holds
-    "Bring the workbook up to date with the rows of `frames`; raises `OSError` or `ValueError` when that would damage it"
-    path = Path(path)
+    "Bring the log up to date with the rows of `frames`; raises `OSError` or `ValueError` when that would damage it"
+    path = _place(path)
     _check_files(path)
-    new = dict(results=_table(frames))
-    if classes is not None: new['classes'] = _table(classes, ['class'])
-    if isinstance(settings, dict): new['settings'] = new['results'][key_columns].assign(**{k:_cell(v) for k,v in settings.items() if k not in key_columns})
+    new,of_classes = dict(results=_table(frames)),pd.DataFrame() if classes is None else _table(classes, ['class'])
+    if isinstance(settings, dict):
+        new['settings'] = new['results'][key_columns].assign(**{_cell(k):_cell(v) for k,v in settings.items() if k not in key_columns})
     elif settings is not None: new['settings'] = _table(settings)
-    with file_lock(path) as lock:
-        book = _open_book(path)
-        pinned = bool(book.defined_names) or any(_Sheet(book, o.title).pinned for o in book.worksheets)
-        frame = {name:_Sheet(book, name).update(path, rows, pinned) for name,rows in new.items()}['results']
-        lock.touch() # a log of many classes takes a while
-        with atomic_write(path) as tmp: book.save(tmp)
-        with atomic_write(path.with_suffix('.csv')) as tmp: frame.rename(columns=guard_cell).map(guard_cell).to_csv(tmp, index=False, encoding='utf-8')
-        with atomic_write(path.with_suffix('.md')) as tmp: tmp.write_text(_markdown(frame), encoding='utf-8')
+    with file_lock(path):
+        while True:
+            try: frame,texts = _renew_book(path, new, of_classes)
+            except _Changed: continue
+            break
+        for ending,text in texts.items():
+            with atomic_write(path.with_suffix(ending)) as tmp: tmp.write_text(text, encoding='utf-8', newline='\n')
     return frame
 
-
 # %% ../../nbs/63_scores.log.ipynb #99c63fd8
-def _query_file(path, row):
-    "The file of the scores of a row's queries"
-    key,path = row_key(row),Path(path)
-    name = f"{safe_name(key['dataset'])}_{safe_name(key['model'])}"[:60]
-    return path.with_name(f'{path.stem}_queries')/f"{name}-{digest(list(key.values()))[:12]}.csv"
-
 def save_query_scores(
     path, # The workbook
     row, # The row of results, or anything else that `row_key` understands
@@ -407,27 +554,12 @@ def save_query_scores(
     text = text.set_axis(_current(text), axis=1)
     twice = text['query'][text['query'].duplicated()]
     if len(twice): raise ValueError(f"Two queries are called {twice.iloc[0]!r}: give each its own name.")
-    try: kept = read_query_scores(path, row)
-    except ValueError: kept = text # damaged: it is written anew
-    if _origin in text and _origin in kept and list(kept['query'])==list(text['query']) and set(kept[_origin])==set(text[_origin]):
-        text = text.assign(**{o:kept[o].to_numpy() for o in kept if o not in text})
-    file = _query_file(path, row)
-    with atomic_write(file) as tmp: text.rename(columns=guard_cell).map(guard_cell).to_csv(tmp, index=False, encoding='utf-8', quoting=csv.QUOTE_NONNUMERIC)
-    return file
-
+    return _keep_table(path, row, 'queries', text)
 
 # %% ../../nbs/63_scores.log.ipynb #1d7400b6
 def read_query_scores(
     path, # The workbook
     row, # The row of results
 ) -> pd.DataFrame: # `query` and `label` as text, scores as numbers; empty when none were kept
-    "The kept scores of the queries of a row; raises `ValueError` when the file is damaged"
-    file = _query_file(path, row)
-    if not file.exists(): return pd.DataFrame()
-    try:
-        frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding='utf-8').rename(columns=unguard_cell)
-        frame = frame.set_axis(_current(frame), axis=1)
-        as_number = lambda v: float(v or 'nan')
-        return frame.assign(**{o:frame[o].map(unguard_cell if o in ('query','label',_origin) else as_number) for o in frame.columns.union(['query'])})
-    except (KeyError, ValueError) as e:
-        raise ValueError(f"The scores of queries in {str(file)!r} cannot be read ({reason(e)}): delete the file, and run again.") from e
+    "The kept scores of the queries of a row; raises `ValueError` when the file is damaged or was changed"
+    return _read_table(_beside(path, row, 'queries'))
