@@ -57,9 +57,9 @@ def _kr(query, gallery, request, k1:int=20, k2:int=6, share:float=0.3):
     return k_reciprocal(query, gallery, request.k, k1, k2, share, exclude=request.exclude, device=request.device)
 
 @booster('diffusion', last=True)
-def _diffusion(query, gallery, request, graph_k:int=50, query_k:int=10, gamma:float=3, alpha:float=0.99):
+def _diffusion(query, gallery, request, graph_k:int=50, query_k:int=10, gamma:float=3, alpha:float=0.99, pool:int=1000):
     "Diffusion"
-    return diffusion(query, gallery, request.k, graph_k, query_k, gamma, alpha, exclude=request.exclude, device=request.device)
+    return diffusion(query, gallery, request.k, graph_k, query_k, gamma, alpha, pool, request.exclude, request.device)
 
 # %% ../../nbs/49_boost.recipes.ipynb #1ddb05a0
 def _number(text, p, step):
@@ -75,8 +75,19 @@ def _number(text, p, step):
 _ranges = dict(power=(0,math.inf), alpha=(0,math.inf), gamma=(0,math.inf), share=(0,1)) # whole numbers count something
 
 # %% ../../nbs/49_boost.recipes.ipynb #d68cb751
+def _named(given, names, step):
+    "{name: text} of the numbers that a step is given, in order or by name; raises `ValueError` for what does not fit"
+    out,by_name = {},False
+    for i,text in enumerate(given):
+        name,equals,value = text.partition('=')
+        if by_name and not equals: raise ValueError(f"{step}: {text.strip()!r} has no name, though the number before has one: name this one too.")
+        name,by_name = one_of(name.strip(), names, f'number of {step}') if equals else names[i],bool(equals)
+        if name in out: raise ValueError(f"{step}: {name} is given twice; expected it once.")
+        out[name] = value if equals else text
+    return out
+
 def read_step(
-    text, # e.g. `pca(128,0.5)`; numbers left out have their defaults
+    text, # e.g. `pca(128,0.5)` or `pca(power=0)`; numbers left out have their defaults
 ) -> tuple: # (name, numbers)
     "One step of a recipe; raises `ValueError` for any other text"
     match = re.fullmatch(r'\s*(\w+)\s*(?:\(([^()]*)\))?\s*', text)
@@ -85,7 +96,8 @@ def read_step(
     numbers = boosters[one_of(name, boosters, 'step')].numbers
     if len(given)>len(numbers):
         raise ValueError(f"{text.strip()}: {len(given)} numbers are too many; expected at most {len(numbers)}: {', '.join(o.name for o in numbers)}.")
-    return name,tuple(_number(given[i], p, text.strip()) if i<len(given) else p.annotation(p.default) for i,p in enumerate(numbers))
+    given = _named(given, [o.name for o in numbers], text.strip())
+    return name,tuple(_number(given[p.name], p, text.strip()) if p.name in given else p.annotation(p.default) for p in numbers)
 
 # %% ../../nbs/49_boost.recipes.ipynb #a98528cc
 class Recipe:

@@ -36,7 +36,7 @@ def expand_query(
     "The queries with their nearest gallery items added; raises `ValueError` for what `knn` cannot search, k below 1 or alpha below 0"
     whole(k, 'k')
     within(alpha, 'alpha', low=0)
-    query,gallery = embedding_matrix(query, 'queries'),embedding_matrix(gallery, 'gallery embeddings')
+    query,gallery = embedding_matrix(query, 'queries', empty=True),embedding_matrix(gallery, 'gallery embeddings')
     return _blend(query, gallery, knn(query, gallery, min(k, len(gallery)), exclude=exclude, device=device), alpha)
 
 # %% ../../nbs/48_boost.rerank.ipynb #9fd2727e
@@ -74,10 +74,11 @@ def reciprocal_sets(
     return s.multiply(s.T).tocsr()
 
 # %% ../../nbs/48_boost.rerank.ipynb #38ef4cd5
-def _grow(sets, half):
-    "`[B,N]` sets with the half-size sets of those members added that lie in it by two thirds"
+def _grow(sets, half, more=False):
+    "`[B,N]` sets with the half-size sets of those members added that lie in it by two thirds, or by more than that"
     common = (sets@half).multiply(sets).tocsr() # `half` is symmetric: row c is the set of c
-    common.data = (3*common.data >= 2*half.getnnz(1)[common.indices]).astype(float)
+    size = half.getnnz(1)[common.indices]
+    common.data = ((3*common.data > 2*size) if more else (3*common.data >= 2*size)).astype(float)
     grown = (sets + common@half).tocsr()
     grown.eliminate_zeros()
     grown.data[:] = 1
@@ -96,12 +97,13 @@ def _pair_distances(x, rows, cols):
     return torch.cat([(unit_rows(x[r])-unit_rows(x[c])).square().sum(1)/2 for r,c in at]).numpy()
 
 # %% ../../nbs/48_boost.rerank.ipynb #6b4e3a9a
-def _encode_gallery(gallery, found, k1, k2):
-    "Half-size sets, weighted sets and averaged weighted sets, each `[N,N]` sparse"
-    n = len(gallery)
+def _encode_gallery(gallery, found, k1, k2, largest=None):
+    "Half-size sets, weighted sets and averaged weighted sets, each `[N,N]` sparse; as the authors' program with the `largest` distance of each item"
+    n,more = len(gallery),largest is not None
     full,half = reciprocal_sets(found.indices[:,:k1], n),reciprocal_sets(found.indices[:,:max(1, round(k1/2))], n)
-    v = sp.vstack([_grow(full[i:i+4096], half) for i in range(0, n, 4096)], format='csr')
-    v.data = np.exp(-_pair_distances(gallery, np.repeat(np.arange(n), v.getnnz(1)), v.indices))
+    v = sp.vstack([_grow(full[i:i+4096], half, more) for i in range(0, n, 4096)], format='csr')
+    rows = np.repeat(np.arange(n), v.getnnz(1))
+    v.data = np.exp(-_pair_distances(gallery, rows, v.indices)/(largest[rows] if more else 1))
     v = _shares(v)
     near = _sets(found.indices[:,:k2-1], n) + sp.identity(n, format='csr')
     return half,v,_shares(near)@v
@@ -149,12 +151,15 @@ def k_reciprocal(
     pool=1000, # How many of the nearest are ranked anew; the others follow
     exclude=None, # As in `knn`
     device=None, # As in `knn`
+    union=False, # All queries in one graph with the gallery, as in the authors' program?
 ) -> Neighbours: # `[Q,k]` float64 mixed distances and rows
-    "Neighbours re-ranked by their common neighbours, with the paper's parameters; raises `ValueError` for what `knn` cannot search and values out of range"
+    """Neighbours re-ranked by their common neighbours, with the paper's parameters; raises `ValueError` for what `knn` cannot search and values out of range.
+    The first three arguments are those of `knn`, the next four the paper's, and the last four say what is searched, and where"""
     for name,v in dict(k=k, k1=k1, k2=k2, pool=pool).items(): whole(v, name)
     within(lambda_, 'lambda_', low=0, high=1)
-    query,gallery = embedding_matrix(query, 'queries'),embedding_matrix(gallery, 'gallery embeddings')
+    query,gallery = embedding_matrix(query, 'queries', empty=True),embedding_matrix(gallery, 'gallery embeddings')
     first = knn(query, gallery, k if k>len(gallery) else min(max(k, pool), len(gallery)), exclude=exclude, device=device)
+    if union: return _ranked(_union_distances(query, gallery, first, k1, k2, lambda_, pool, device), first.indices, k, 'k-reciprocal', first.exclude)
     found = _others(gallery, max(k1, k2-1), device)
     last = found.distances[:,k1-1].double() if found.k>=k1 else torch.full((len(gallery),), torch.inf).double()
     half,v,mean = _encode_gallery(gallery, found, k1, k2)
@@ -170,6 +175,18 @@ def _jaccard(v, I, mean, holders):
     cols = I.clamp(min=0).numpy()
     both = np.asarray(_overlap(v, holders)[np.arange(len(I)).repeat(I.shape[1]),cols.ravel()]).reshape(cols.shape)
     return torch.from_numpy(1 - both/(np.asarray(v.sum(1)) + np.asarray(mean.sum(1)).ravel()[cols] - both))
+
+def _union_distances(query, gallery, first, k1, k2, lambda_, pool, device):
+    "`[Q,k]` mixed distances of the neighbours `first`, with queries and gallery in one graph"
+    Q,both = len(query),torch.cat([unit_rows(query), unit_rows(gallery)])
+    largest = 2-knn(-both, both, 1, device=device).distances[:,0].numpy() # what is nearest to the opposite of an item is farthest from the item
+    mean = _encode_gallery(both, _others(both, max(k1, k2-1), device), k1, k2, np.maximum(largest, 1e-300))[2]
+    holders,D = mean.T.tocsr(),first.distances.double()/torch.from_numpy(largest[:Q,None]).clamp(min=1e-300)
+    for rows in torch.arange(Q).split(64):
+        jaccard = _jaccard(mean[rows.numpy()], torch.where(first.indices[rows,:pool]<0, -1, first.indices[rows,:pool]+Q), mean, holders)
+        D[rows] = 1-lambda_ + lambda_*D[rows]
+        D[rows,:pool] += (1-lambda_)*(jaccard-1)
+    return D
 
 # %% ../../nbs/48_boost.rerank.ipynb #8b7e1bd1
 def affinity_graph(
@@ -216,7 +233,7 @@ def diffusion(
     query_k=10, # Gallery items that a query starts from
     gamma=3., # The larger, the less weak similarities count
     alpha=0.99, # How far the query spreads, from 0 (not beyond its start) to below 1
-    pool=1000, # How many of the nearest are ranked anew; the others follow
+    pool=1000, # How many of the nearest are ranked anew; the others follow. Try 100 first where a class has tens of images
     exclude=None, # As in `knn`
     device=None, # As in `knn`
 ) -> Neighbours: # `[Q,k]` float64 and rows
@@ -224,7 +241,7 @@ def diffusion(
     for name,v in dict(k=k, graph_k=graph_k, query_k=query_k, pool=pool).items(): whole(v, name)
     within(gamma, 'gamma', low=0)
     within(alpha, 'alpha', low=0, below=1)
-    query,gallery = embedding_matrix(query, 'queries'),embedding_matrix(gallery, 'gallery embeddings')
+    query,gallery = embedding_matrix(query, 'queries', empty=True),embedding_matrix(gallery, 'gallery embeddings')
     first = knn(query, gallery, k if k>len(gallery) else min(max(k, pool), len(gallery)), exclude=exclude, device=device)
     s,D = affinity_graph(gallery, graph_k, gamma, device),first.distances.double()
     for d,i in zip(D[:,:pool], first.indices[:,:pool]):

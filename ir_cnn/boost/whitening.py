@@ -10,15 +10,17 @@ __all__ = ['embedding_matrix', 'unit_rows', 'Whitening', 'load_whitening', 'prin
 import random
 import numpy as np, pandas as pd, torch
 from ..core import load_tensors, save_tensors, whole, within
+from ..search.knn import as_matrix
+from ..search.screening import with_lengths
 
 # %% ../../nbs/47_boost.whitening.ipynb #9a2805ec
 def embedding_matrix(
-    x, # `[N,D]` array or tensor
+    x, # `[N,D]`, whatever `knn` takes
     what='embeddings', # How an error calls them
+    empty=False, # May there be none?
 ) -> torch.Tensor: # On the CPU
     "`x` as a tensor; raises `ValueError` unless it is a matrix of finite numbers"
-    x = torch.as_tensor(x).detach().cpu()
-    if x.ndim!=2 or 0 in x.shape: raise ValueError(f"The {what} have the shape {tuple(x.shape)}; expected a matrix of one embedding a row, not empty.")
+    x = as_matrix(x, f'table of {what}', empty).cpu()
     for i,rows in enumerate(x.split(10_000)):
         bad = ~rows.isfinite().all(1)
         if bad.any(): raise ValueError(f"The {what} hold NaN or infinity in row {i*10_000+int(bad.nonzero()[0])}: leave such embeddings out.")
@@ -29,8 +31,8 @@ def unit_rows(
     x, # `[N,D]`
 ) -> torch.Tensor: # `[N,D]` float64
     "The rows of `x` with length 1; zero rows stay zero"
-    x = x.double()
-    return x/x.norm(dim=1, keepdim=True).clamp(min=1e-300)
+    x,length = with_lengths(x)
+    return x/length[:,None].clamp(min=1e-300)
 
 # %% ../../nbs/47_boost.whitening.ipynb #b6316947
 class Whitening:
@@ -47,7 +49,7 @@ class Whitening:
 
     def __call__(self, x):
         "`[N,dim]` float32 of unit length; raises `ValueError` for embeddings of another width"
-        x = embedding_matrix(x)
+        x = embedding_matrix(x, empty=True)
         if x.shape[1]!=self.width: raise ValueError(f"The embeddings are {x.shape[1]} wide and this whitening was fitted on {self.width}: "
                                                     "both have to come from the same embedder.")
         return torch.cat([unit_rows((unit_rows(o)-self.mean)@self.projection).float() for o in x.split(4096)])

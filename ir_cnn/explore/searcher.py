@@ -7,11 +7,11 @@ __all__ = ['Query', 'Searcher', 'query_orders']
 
 # %% ../../nbs/93_explore.searcher.ipynb #586107f8
 from dataclasses import dataclass
-import torch
+from functools import cached_property
+import numpy as np, torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from ..core import *
-from ..data.core import image_keys
 from ..features.store import Features, protocol_name
 from ..features.extract import embed_like, saved_embedder
 from ..search.knn import MeasuredGallery, Neighbours, knn
@@ -43,15 +43,24 @@ class Searcher:
         self.features,self.name = features,name or variant(meta['model'], meta['training'], protocol)
         self.root,self.data,self.weights = root,data,weights
         self.items = dict(gallery=features.gallery_items, query=features.query_items)
-        self.names,self.keys = image_names(features),{o:image_keys(v) for o,v in self.items.items()}
-        # lists, since single cells of a table are slow to get
-        self.labels,self.paths = [{o:v[what].tolist() for o,v in self.items.items()} for what in ('label','path')]
-        self.boxes = {o:v.bbox.tolist() if 'bbox' in v else [None]*len(v) for o,v in self.items.items()}
-        self.rows = {o:{n:i for i,n in enumerate(v)} for o,v in self.names.items()}
         self.gallery = MeasuredGallery(features.gallery) # searched with one query after the other
-        self.same = {} # image: its gallery rows
-        for i,o in enumerate(self.keys['gallery']): self.same.setdefault(o, []).append(i)
         self._embedder,self._own = None,(None,None)
+
+    def _column(self, name):
+        "The cells of a column as arrays, since single cells of a table are slow to get"
+        return {o:v[name].to_numpy(dtype=object) if name in v else np.full(len(v), None) for o,v in self.items.items()}
+
+    names = cached_property(lambda self: image_names(self.features))                       # {side: names}
+    rows = cached_property(lambda self: {o:dict(zip(v, range(len(v)))) for o,v in self.names.items()}) # {side: {name: row}}
+    labels = cached_property(lambda self: self._column('label'))
+    paths = cached_property(lambda self: self._column('path'))
+    boxes = cached_property(lambda self: self._column('bbox'))
+
+    @cached_property
+    def has_classes(self):
+        "Are there different labels?"
+        g,q = self.features.gallery_labels,self.features.query_labels
+        return bool((g!=g[0]).any() or (q!=g[0]).any())
 
     def __repr__(self): return f"{self.features.meta['dataset']} under {self.name}"
 
@@ -84,9 +93,20 @@ def vector(self:Searcher, query:Query, metric='cosine') -> torch.Tensor:
 
 @patch
 def label(self:Searcher, query:Query):
-    "The label of a query; None when its images have several, or none"
+    "The label of a query; None when its images have several, or none, or when there are no classes"
+    if not self.has_classes: return None
     labels = {self.labels[side][self.row_of(side, n)] for side,n in query.images}
     return labels.pop() if len(labels)==1 else None
+
+@patch
+def own_rows(self:Searcher, query:Query) -> list:
+    "The gallery rows that show one of the query's own images"
+    found = set()
+    for side,name in query.images:
+        row = self.row_of(side, name)
+        same = np.flatnonzero(self.paths['gallery']==self.paths[side][row])
+        found |= {int(o) for o in same if self.boxes['gallery'][o]==self.boxes[side][row]}
+    return sorted(found)
 
 @patch
 def search(self:Searcher,
@@ -95,7 +115,7 @@ def search(self:Searcher,
     metric='cosine', # cosine, euclidean or ip
 ) -> Neighbours: # Of one query
     "The nearest gallery images, none of them one of the query's own"
-    own = sorted({r for side,n in query.images for r in self.same.get(self.keys[side][self.row_of(side, n)], [])})
+    own = self.own_rows(query)
     k = min(k, len(self.features.gallery)-len(own))
     if k<1: return Neighbours(torch.zeros(1, 0, dtype=torch.float64), torch.zeros(1, 0, dtype=torch.long), metric)
     return knn(self.vector(query, metric), self.gallery, k, metric, exclude=torch.tensor([own]) if own else None)
@@ -110,6 +130,11 @@ def query_orders() -> dict: # {order: its `Score`}; index has none
     return {'index':None} | {f'worst {caption} first':score for caption,score in shown.items()}
 
 @patch
+def orders(self:Searcher) -> list:
+    "The names of the orders that these features have; without classes index alone"
+    return list(query_orders()) if self.has_classes else ['index']
+
+@patch
 def query_order(self:Searcher,
     order='index', # One of `query_orders`
     label=None, # Only the queries of this class
@@ -119,13 +144,14 @@ def query_order(self:Searcher,
     "The queries in an order; raises `ValueError` for an unknown order, or a class without queries"
     orders = query_orders()
     score,f = orders[one_of(order, orders, 'order')],self.features
+    if score and not self.has_classes: raise ValueError(f"All images of {self} have one label, so no query is worse than another: take the order index.")
     rows = range(len(f.query))
     if score:
         found = get_neighbours(f, self.name, min(max(k, 8), _deepest, len(f.gallery)), metric, self.root)
         ranks = relevant_ranks(found, f.query_labels, f.gallery_labels)
         values = score(ranks, min(k, found.k) if score.needs_k else None)
         rows = worst_queries(values.masked_fill(ranks.lone, torch.nan), n=len(values)) # precision gives lone queries 0
-    rows = [int(o) for o in rows if label is None or self.labels['query'][o]==label]
+    rows = list(rows) if label is None else [o for o in rows if self.labels['query'][o]==label]
     if rows: return rows
     which = ' '.join(['queries'] + [f'of class {label!r}']*(label is not None) + ['with something to find']*(score is not None))
     raise ValueError(f"There are no {which} in {self}: choose another class, or the order index.")

@@ -15,7 +15,8 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from sklearn.isotonic import isotonic_regression
 from ..core import one_of, within
 from ..search.exclude import as_exclude, label_codes
-from ..search.knn import distance_metrics
+from ..search.knn import as_matrix, distance_metrics
+from ..boost.whitening import unit_rows
 from ..scores.ranks import RelevantRanks
 from ..scores.metrics import evaluate, relevance, roc_curve
 from ..scores.log import key_columns
@@ -142,7 +143,7 @@ def pair_distances(
     out,block = [],max(1, 2**21//query.shape[1])
     for i,j in zip(q_rows.split(block), g_rows.split(block)):
         a,b = query[i].double(),gallery[j].double()
-        if metric=='cosine': a,b = (o/o.norm(dim=1, keepdim=True).clamp(min=1e-300) for o in (a,b))
+        if metric=='cosine': a,b = unit_rows(a),unit_rows(b)
         out.append((a-b).norm(dim=1) if metric=='euclidean' else float(metric=='cosine') - (a*b).sum(1))
     return torch.cat(out)
 
@@ -159,6 +160,7 @@ def sample_pairs(
 ) -> Pairs: # distances `[n]` float64, similar `[n]` booleans, query and gallery: their rows `[n]`
     "Random pairs, as many with the same label as with different ones, each at most once; raises `ValueError` when one kind does not exist"
     one_of(metric, distance_metrics, 'metric')
+    query,gallery = as_matrix(query, 'query'),as_matrix(gallery)
     ql,gl = label_codes(query_labels, gallery_labels)
     if (len(ql),len(gl))!=(len(query),len(gallery)):
         raise ValueError(f"There are {len(ql)} and {len(gl)} labels for {len(query)} queries and {len(gallery)} gallery items: expected one each.")

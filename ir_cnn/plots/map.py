@@ -7,10 +7,11 @@ __all__ = ['map_methods', 'pca_map', 'umap_map', 'embedding_map', 'spread_points
 
 # %% ../../nbs/74_plots.map.ipynb #b2039328
 import matplotlib.pyplot as plt
-import numpy as np, torch
+import numpy as np, pandas as pd, torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from ..core import one_of
+from ..boost.whitening import embedding_matrix, unit_rows
 from .thumbnails import thumbnail
 from .neighbours import new_figure, short_label
 
@@ -42,16 +43,16 @@ def umap_map(
 map_methods = dict(pca=pca_map, umap=umap_map)
 
 def embedding_map(
-    embeddings, # `[N,D]`, at least three
+    embeddings, # `[N,D]`, at least three, whatever `knn` takes
     method='pca', # A name in `map_methods`: pca, or umap when umap-learn is installed
     metric='cosine', # cosine: normalised to unit length first; euclidean or ip: unchanged
     seed=42, # The same seed gives the same map
 ) -> torch.Tensor: # `[N,2]` float32
     "Two coordinates for each embedding; raises `ValueError` for an unknown method or too few embeddings, `ImportError` without umap-learn"
     project = map_methods[one_of(method, map_methods, 'method')]
-    x = torch.as_tensor(embeddings).detach().cpu().float()
-    if x.ndim!=2 or len(x)<3: raise ValueError(f"The embeddings have the shape {tuple(x.shape)}; expected a matrix of at least three rows.")
-    return project(torch.nn.functional.normalize(x) if metric=='cosine' else x, seed)
+    x = embedding_matrix(embeddings)
+    if len(x)<3: raise ValueError(f"The embeddings have the shape {tuple(x.shape)}; expected a matrix of at least three rows.")
+    return project((unit_rows(x) if metric=='cosine' else x).float(), seed)
 
 # %% ../../nbs/74_plots.map.ipynb #7fc6a928
 def spread_points(
@@ -70,20 +71,20 @@ def spread_points(
 
 # %% ../../nbs/74_plots.map.ipynb #2b71335d
 def _draw_classes(ax, x, labels):
-    "Draw the points by class, with a legend for up to ten classes, which differ by marker too; returns the points' colours and whether there is a legend"
+    "Draw the points by class, with a legend for two to ten classes, which differ by marker too; returns the points' colours and whether there is a legend"
     classes,codes = np.unique(labels, return_inverse=True)
     few = len(classes)<=10
     colours,markers = plt.get_cmap('tab10' if few else 'tab20').colors,'osD^vPX*<>'
     for c,name in enumerate(classes):
         label = ' '+short_label(name) # without the space, a name that begins with _ would be left out of the legend
         ax.scatter(*x[codes==c].T, s=18, color=colours[c%len(colours)], marker=markers[c%10], alpha=0.7, linewidths=0, label=label, rasterized=True)
-    if few: ax.legend(loc='upper left', bbox_to_anchor=(1,1), frameon=False, fontsize=9, markerscale=1.6)
+    if few and len(classes)>1: ax.legend(loc='upper left', bbox_to_anchor=(1,1), frameon=False, fontsize=9, markerscale=1.6)
     return [colours[c%len(colours)] for c in codes],few
 
 # %% ../../nbs/74_plots.map.ipynb #40a4bb1c
 def plot_map(
     coordinates, # `[N,2]`, e.g. from `embedding_map`
-    items, # Table with path and label, one row per point
+    items, # Table with path and, where there are classes, label; one row per point
     n=40, # Maximum number of images
     size=0.07, # Side of an image, as a share of the map's longer side
     title='', # Above the figure
@@ -95,10 +96,11 @@ def plot_map(
     x = (x-x.min(0))/max(np.ptp(x, axis=0).max(), 1e-12)                    # from 0 to 1 along the longer side
     w,h = extent = np.maximum(x.max(0), 0.35)
     x = x + (extent-x.max(0))/2                                             # a narrow map stands in the middle
-    names = [short_label(o) for o in items.label.unique()]
-    legend = 0.09*max(map(len, names)) + 0.6 if len(names)<=10 else 0.2     # inches
+    labels = items.label.astype(str) if 'label' in items else pd.Series('', items.index) # no label: one class
+    names = [short_label(o) for o in labels.unique()]
+    legend = 0.09*max(map(len, names)) + 0.6 if 1<len(names)<=10 else 0.2     # inches
     with new_figure(1, 1, (7*w+legend, 7*h+0.2+0.3*bool(title)), title, path) as (fig,((ax,),)):
-        colours,few = _draw_classes(ax, x, items.label.astype(str).to_numpy())
+        colours,few = _draw_classes(ax, x, labels.to_numpy())
         for i in spread_points(x, n, (1.1*size, (1.1 if few else 1.4)*size)) if n else []:
             (a,b),item,half = x[i],items.iloc[i],size/2
             ax.imshow(thumbnail(item.path, item.get('bbox'), 96), extent=(a-half,a+half,b-half,b+half), zorder=3)
