@@ -40,7 +40,15 @@ class RetrievalInterpretation:
 
     query_items = property(lambda self: self.features.query_items, doc="A row for each query")
     gallery_items = property(lambda self: self.features.gallery_items, doc="A row for each gallery item")
-    labels = property(lambda self: (self.query_items.label, self.gallery_items.label), doc="The labels of queries and gallery")
+
+    @property
+    def labels(self):
+        "The labels of queries and gallery; raises `ValueError` when all are one and the same"
+        q,g = self.query_items.label,self.gallery_items.label
+        if q.nunique()==1 and g.nunique()==1 and q.iloc[0]==g.iloc[0]:
+            raise ValueError(f"All images of {self.name} have the label {q.iloc[0]!r}, so scores mean nothing: "
+                             "give class folders, or look at `show_results` and `plot_map`.")
+        return q,g
 
     def __len__(self): return len(self.neighbours)
     def __repr__(self):

@@ -100,18 +100,18 @@ def scores(self:Report) -> str:
 @patch
 def query_line(self:Report,
     q, # Row of the query
-    precision, # Its precision at K
+    precision=None, # Its precision at K, to be written below it
 ) -> str:
     "A query and its first neighbours as cards"
     s,found = self.searcher,self.found
-    label = s.labels['query'][q]
+    label,scored = s.labels['query'][q],s.has_classes
+    text = lambda side, row: s.labels[side][row] if scored else Path(s.names[side][row]).name # where all have one label, it says nothing
     def card(side, row, lines, state=''): return html_card(self.thumbs, s.paths[side][row], s.boxes[side][row], lines, state)
-    cards = [card('query', q, [f'query {q}', label, f'P@{self.k} {precision:.2f}'])]
+    cards = [card('query', q, [f'query {q}', text('query', q)] + ([] if precision is None else [f'P@{self.k} {precision:.2f}']))]
     for rank,(d,i) in enumerate(zip(found.distances[q,:min(self.k, 16)].tolist(), found.indices[q].tolist()), 1):
         if i<0: continue
-        other = s.labels['gallery'][i]
-        state = 'right' if other==label else 'wrong'
-        cards.append(card('gallery', i, [other, f'{state_signs[state]}{rank}: {distance_text(d)}'], state))
+        state = '' if not scored else 'right' if s.labels['gallery'][i]==label else 'wrong'
+        cards.append(card('gallery', i, [text('gallery', i), f'{state_signs[state]}{rank}: {distance_text(d)}'], state))
     return f'<div class="line">{"".join(cards)}</div>'
 
 @patch
@@ -121,6 +121,13 @@ def worst(self:Report) -> str:
     lines = [self.query_line(q, precision[q]) for q in worst_queries(precision.masked_fill(self.ranks.lone, torch.nan), self.n)] # a lone query is not a bad one
     return ('<p>The query on the left, then its nearest images: a solid frame and ✓ where the label is the same, '
             'a dashed one and ✗ where it is not.</p>' + ''.join(lines))
+
+@patch
+def examples(self:Report) -> str:
+    "Some queries, evenly spread, each with its neighbours: for images without classes, where no result is right or wrong"
+    rows = [i*len(self.features.query)//self.n for i in range(self.n)]
+    return ('<p>All images have one label, so scores would mean nothing. The query on the left, then its nearest images.</p>'
+            + ''.join(self.query_line(q) for q in rows))
 
 # %% ../../nbs/95_explore.report.ipynb #6e0f72a5
 @patch
@@ -151,8 +158,11 @@ def marked(self:Report) -> str:
 def page(self:Report) -> str:
     "The whole page"
     title,style = escape(str(self.searcher)),(files('ir_cnn')/'explore'/'report.css').read_text(encoding='utf-8')
-    sections = {'Scores':self.scores(), f'The {self.n} worst queries':self.worst(), f'Confused classes, among the first {self.k}':self.confused(),
-                'Distances of random pairs':self.distances(), 'Marks':self.marked()}
+    if self.searcher.has_classes:
+        sections = {'Scores':self.scores(), f'The {self.n} worst queries':self.worst(), f'Confused classes, among the first {self.k}':self.confused(),
+                    'Distances of random pairs':self.distances()}
+    else: sections = {'Queries and their nearest images':self.examples()}
+    sections |= {'Marks':self.marked()}
     body = f'<h1>{title}</h1>{self.facts()}' + ''.join(f'<section><h2>{escape(o)}</h2>{html}</section>' for o,html in sections.items())
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title><style>\n{style}</style>'
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'
@@ -170,6 +180,6 @@ def save_report(
     "A report as one HTML file; written whole or not at all"
     page = Report(searcher, k, metric, marks, thumbs, n).page()
     names = safe_name(searcher.features.meta['dataset']),safe_name(searcher.name)
-    path = Path(path or Workspace(searcher.root).log/f"report_{'_'.join(names)}_{metric}.html")
+    path = expand(path or Workspace(searcher.root).log/f"report_{'_'.join(names)}_{metric}.html")
     with atomic_write(path) as tmp: tmp.write_text(page, encoding='utf-8', errors='replace') # names of files may hold bytes that are not text
     return path

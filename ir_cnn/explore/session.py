@@ -6,6 +6,7 @@
 __all__ = ['Card', 'state_signs', 'BrowsingSession', 'state_of']
 
 # %% ../../nbs/94_explore.session.ipynb #892ce5d6
+import os, warnings
 from collections import namedtuple
 from itertools import count
 from pathlib import Path
@@ -34,13 +35,14 @@ class BrowsingSession:
         metric='cosine', # cosine, euclidean or ip
         marks=None, # File with the marks; default `log/marks.csv`
     ):
-        self.root,self.data,self.weights = root,data,dict(weights or {})
+        self.root = Path(os.path.abspath(expand(root))) # `os.chdir` does not matter
+        self.data,self.weights = data and Path(os.path.abspath(expand(data))),dict(weights or {})
         self.k,self.metric = k,metric
-        self.available = list_features(root)
+        self.available = list_features(self.root)
         if not len(self.available):
             raise FileNotFoundError(f"No run has left features in {str(root)!r}: make some with `run(root={str(root)!r})`, "
                                     f"or with the command `ir_cnn_run --root {root}`.")
-        self.marks = Marks(marks or Workspace(root).log/'marks.csv')
+        self.marks = Marks(marks or Workspace(self.root).log/'marks.csv')
         self.history,self.at = [],-1
         self.second,self._results = None,{}
         self.order,self.label = 'index',None
@@ -48,11 +50,12 @@ class BrowsingSession:
         else: self._open_any()
 
     def _open_any(self):
-        "Open the first features that are intact"
+        "Open the first features that are intact; a line for each that is not"
         for i,o in enumerate(self.available.itertuples(), 1):
             try: return self.open(o.dataset, o.name)
-            except ValueError:
+            except Exception as e: # whatever stands in a damaged file
                 if i==len(self.available): raise
+                warnings.warn(f'{o.dataset} under {o.name} is not shown: {reason(e)}')
 
     query = property(lambda self: self.history[self.at], doc="The query that is shown")
     dataset = property(lambda self: self.searcher.features.meta['dataset'], doc="The name of the data set")
@@ -200,7 +203,8 @@ def card(self:BrowsingSession,
     s = searcher or self.searcher
     name = s.names[side][row]
     marks = self.marks.of(s.features.meta['dataset'], name)
-    return Card(side, row, name, s.labels[side][row], s.paths[side][row], s.boxes[side][row], rank, distance, right, marks)
+    label = s.labels[side][row] if s.has_classes else Path(name).name # where all have one label, it says nothing
+    return Card(side, row, name, label, s.paths[side][row], s.boxes[side][row], rank, distance, right, marks)
 
 @patch
 def query_cards(self:BrowsingSession) -> list:
@@ -309,7 +313,7 @@ def plot_view(self:BrowsingSession,
     query = [(item(o.path, o.box), f'{o.side} {o.row}\n{short_label(o.label)}') for o in self.query_cards()]
     if not query: query = [(item(self.query.content, None), f'query\n{short_label(self.query.title)}')] # an image of your own
     lines = -(-len(cards)//columns)+1
-    with new_figure(lines, columns, (1.35*columns, 1.75*lines+0.4), f"{self.dataset}, {s.name}, {self.metric}", path) as (fig,axs):
+    with new_figure(lines, columns, (1.35*columns, 1.75*lines+0.4), f"{self.dataset}, {s.name}, {self.metric}", path and expand(path)) as (fig,axs):
         for ax,o in zip(axs[0], query): show_framed(ax, *o)
         for ax,o in zip(axs[1:].flat, cards):
             caption = f'{short_label(o.label)}\n{state_signs[state_of(o)]}{o.rank}: {distance_text(o.distance)}'

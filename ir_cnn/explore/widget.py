@@ -7,6 +7,7 @@ __all__ = ['CardGrid', 'card_view', 'controls', 'RetrievalBrowser']
 
 # %% ../../nbs/96_explore.widget.ipynb #78a2037e
 import os, warnings
+from contextlib import suppress
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -30,7 +31,7 @@ class CardGrid(anywidget.AnyWidget):
     "Thumbnails that can be clicked: calls `on_open(of, i, name)` for a click, `on_escape()` for the Escape key"
     _esm,_css = _folder/'grid.js',_folder/'grid.css'
     view = traitlets.Dict(help="heading; query and cards: lists of {src, name, lines, says, state}").tag(sync=True)
-    selected = traitlets.List(help="Numbers of the selected cards").tag(sync=True)
+    selected = traitlets.List(traitlets.Int(), help="Numbers of the selected cards").tag(sync=True)
     message = traitlets.Unicode(help="The line below the cards").tag(sync=True)
 
     def __init__(self, on_open=None, on_escape=None, **kwargs):
@@ -39,9 +40,20 @@ class CardGrid(anywidget.AnyWidget):
         self.on_msg(self.receive)
 
     def receive(self, _, content, buffers):
-        "Handle a message from the page"
-        if content.get('escape') and self.on_escape: self.on_escape()
-        elif 'open' in content and self.on_open: self.on_open(content['of'], content['open'], content.get('name'))
+        "Handle a message from the page; one that the page does not send changes nothing"
+        if not isinstance(content, dict): return
+        of,i,name = (content.get(o) for o in ('of','open','name'))
+        if content.get('escape') is True:
+            if self.on_escape: self.on_escape()
+        elif of in ('query','cards') and type(i) is int and i>=0 and isinstance(name, (str,type(None))) and self.on_open: self.on_open(of, i, name)
+
+    def set_state(self, state):
+        "Take what the page may change: which cards are selected"
+        selected = state.get('selected') if isinstance(state, dict) else None
+        if isinstance(selected, list) and all(type(o) is int and 0<=o<2**31 for o in selected): super().set_state(dict(selected=selected))
+
+    def _handle_msg(self, msg):
+        with suppress(Exception): super()._handle_msg(msg) # a message without the parts that ipywidgets expects
 
 # %% ../../nbs/96_explore.widget.ipynb #ca426eb9
 def card_view(
@@ -114,7 +126,7 @@ class RetrievalBrowser(widgets.VBox):
         marks=None, # File with the marks; default `log/marks.csv`
     ):
         self.session = BrowsingSession(root, dataset, name, data, weights, k, metric, marks)
-        self.thumbs = thumbnails or Thumbnails(Workspace(root).feature/'thumbnails')
+        self.thumbs = thumbnails or Thumbnails(Workspace(self.session.root).feature/'thumbnails')
         self.size,self.page = page,0
         self.w,self._drawing,self._shown = controls(),False,None
         self.grid,self.second_grid = [CardGrid(partial(self._clicked, i), self.escape, layout=widgets.Layout(flex='1 1 0%', min_width='0')) for i in (0,1)]
@@ -197,18 +209,22 @@ def _query_views(self:RetrievalBrowser):
     return [dict(src=src, name=q.title, lines=[q.title,'your image'], says=f'your image {q.title}, query', state='')]
 
 # %% ../../nbs/96_explore.widget.ipynb #c2a62e4f
+_most_classes = 2_000 # in the list of classes; a page is slow with more, and `session.sort` takes any class
+
 @patch
 def _draw_choices(self:RetrievalBrowser):
     "The choices that depend on the features that are open"
-    s,w = self.session,self.w
+    s,w,f = self.session,self.w,self.session.searcher.features
     of,model = s.available[s.available.dataset==s.dataset],s.searcher.features.meta['model']
     def choices(control, options, value): control.options = tuple(options); control.value = value
     choices(w['dataset'], dict.fromkeys(s.available.dataset), s.dataset)
     choices(w['model'], dict.fromkeys(of.model), model)
     choices(w['training'], [(f'{o.training}, {o.protocol}', o.name) for o in of[of.model==model].itertuples()], s.searcher.name)
     choices(w['second'], [('no second model','')] + [(o,o) for o in of.name if o!=s.searcher.name], '')
-    choices(w['label'], [('all classes','')] + [(o,o) for o in sorted(set(s.searcher.labels['query']))], '')
-    choices(w['order'], query_orders(), s.order) # a score may have been registered
+    classes = sorted(f.vocab[i] for i in f.query_labels.unique().tolist()) if s.searcher.has_classes else []
+    cut = f'; the first {_most_classes:,} of {len(classes):,} are listed' if len(classes)>_most_classes else ''
+    choices(w['label'], [(f'all classes{cut}','')] + [(o,o) for o in dict.fromkeys([*classes[:_most_classes], *([s.label] if s.label else [])])], '')
+    choices(w['order'], s.searcher.orders(), s.order) # a score may have been registered
 
 @patch
 def _draw_controls(self:RetrievalBrowser):
@@ -241,7 +257,7 @@ def _selected(self:RetrievalBrowser):
     "(card, its searcher) of all selected results on the page, in both grids"
     for grid,s in ((self.grid, self.session.searcher), (self.second_grid, self.session.second)):
         cards = self.session.cards(self.page, self.size, s) if grid.selected and s is not None else []
-        yield from ((cards[i], s) for i in grid.selected if i<len(cards))
+        yield from ((cards[i], s) for i in grid.selected if 0<=i<len(cards))
 
 @patch
 def selected_cards(self:RetrievalBrowser) -> list:
