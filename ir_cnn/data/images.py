@@ -306,10 +306,16 @@ def kept_side(
     "The shorter side that an image decoded at reduced scale has at least: twice what is needed, and four times for small inputs"
     return max(2*short_side, min(4*short_side, 512))
 
+def _raw_mode(im):
+    "How a file that is not decoded yet stores its pixels, '' when that is not known"
+    how = next((o.args if isinstance(o.args, str) else o.args[0] for o in getattr(im, 'tile', []) if o.args), '')
+    return how if isinstance(how, str) else ''
+
 def _cost(im, head=None, k=1):
     "About the bytes that decoding takes, from the header alone, at 1/k of the size"
     n,turned = im.width*im.height//k**2,exif_orientation(im.info.get('exif'))>1
     held = {'1':1, 'L':1, 'P':1, 'I;16':2, 'I;16L':2, 'I;16B':2, 'LA':4}.get(im.mode, 4) + 3 + 3*turned # image, result, result turned
+    held += 12*_raw_mode(im).startswith('RGB;16') # read twice, see `_deep_colours`
     held += {'JPEG2000':4*len(im.getbands()), 'WEBP':12, 'AVIF':8, 'HEIF':8, 'TIFF':4}.get(im.format, 0) # what the decoder itself holds
     return n*held + (2*head.width*head.height*head.components if head and head.kind!=0xc0 else 0) # a progressive file is held whole
 
@@ -340,7 +346,7 @@ def _grey_note(im):
 # %% ../../nbs/10_data.images.ipynb #7152965c
 def _deep_colours(f, im, notes):
     "`[H,W,3]` pixels of a file with 16 bits for each colour, when they use 14 or fewer: Pillow keeps the high bytes alone; otherwise None"
-    mode = next((o.args if isinstance(o.args, str) else o.args[0] for o in im.tile if o.args), '')
+    mode = _raw_mode(im)
     if im.mode!='RGB' or mode not in ('RGB;16L','RGB;16B','RGB;16N'): return None
     im.load()
     if max(o[1] for o in im.getextrema())>=64: return None
@@ -352,7 +358,7 @@ def _deep_colours(f, im, notes):
         a = np.asarray(im).astype(np.uint16)*256+np.asarray(low)
     bits = next(o for o in (8,10,12,14) if a.max()<2**o)
     if notes is not None: notes += [('colour range guessed', f'16-bit colours, values up to {a.max():,}: taken as {bits} bits')]
-    return (a*(255/(2**bits-1))).round().astype(np.uint8)
+    return (np.arange(2**bits)*(255/(2**bits-1))).round().astype(np.uint8)[a] # a table, since products of the whole image would take much memory
 
 def _heif(start):
     "Let Pillow read HEIC where the package for it is installed; raises `ValueError` where it is not"

@@ -8,7 +8,7 @@ __all__ = ['list_embedders', 'is_hub_name', 'check_model_name', 'create_network'
            'hub_reachable', 'hub_or_cache', 'pretrained_network', 'size_arguments', 'weights_for_size', 'build_network']
 
 # %% ../../nbs/22_models.weights.ipynb #6ac32416
-import argparse, inspect, pathlib, re, sys, urllib.error, urllib.request
+import argparse, inspect, pathlib, pickle, re, sys, urllib.error, urllib.request
 from collections import Counter
 from contextlib import contextmanager
 from functools import cache
@@ -95,7 +95,9 @@ def read_weights(
         with file.open('rb') as f: is_safe = f.read(9)[8:]==b'{'
         with torch.serialization.safe_globals(_plain_objects): collect(safetensors.torch.load_file(file) if is_safe else load_tensors(file), [])
     except MemoryError: raise
-    except Exception as e: raise ValueError(f"{what} cannot be read: {_why_unread(file, e)}.") from e
+    except Exception as e:
+        torchs = isinstance(e.__cause__, (RuntimeError, EOFError, pickle.UnpicklingError)) # its own message names the objects in the file
+        raise ValueError(f"{what} cannot be read: {_why_unread(file, e.__cause__ if torchs else e)}.") from e
     if not found: raise ValueError(f"{what} cannot be read: there is no tensor in it, so it is truncated or not a weights file.")
     return found
 

@@ -193,6 +193,8 @@ def run(
     with group.main_process_first(): datasets = find_datasets(r) # the first process may have to download
     for o in datasets: say(describe(o))
     check_datasets(datasets, r)
+    if model_li is None and dts_li is not None:
+        say('No network was named, so test_resnet is used, a very small one with random weights: for photographs name a pretrained one, e.g. convnext_small.')
     looked_at = IN_NOTEBOOK or getattr(sys.stdout, 'isatty', bool)() # bars would fill a file
     results,waiting,work = [],[],SimpleNamespace(what='', since=0, bars=how['progress'] and looked_at)
     with signs_of_life(work) if how['progress'] and not looked_at else nullcontext():
