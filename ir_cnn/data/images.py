@@ -19,7 +19,7 @@ with warnings.catch_warnings():
 import numpy as np, torch
 from fastai.data.all import Datasets, IntToFloatTensor, SkipItemException, TfmdDL, ToTensor, Transform, defaults
 from fastai.vision.core import Image, PILImage
-from PIL import ImageFile, ImageOps, JpegImagePlugin, UnidentifiedImageError
+from PIL import ImageOps, JpegImagePlugin, UnidentifiedImageError
 from torchvision.io import ImageReadMode, decode_jpeg
 from ..core import *
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from ..core import *
 from ..spec import call_spec, read_spec
-from .images import unread_formats, whole_box
+from .images import exif_orientation, unread_formats, whole_box
 from PIL import Image
 
 # %% ../../nbs/11_data.splits.ipynb #12ef44cd
@@ -150,8 +150,8 @@ def image_size(
 ) -> tuple: # (width, height) in pixels
     "The size of an image as viewers show it, from its header; raises what Pillow raises for files that are no images"
     with Image.open(path) as im:
-        turned = im.getexif().get(0x112, 1)>4 # EXIF says that it lies on its side
-        return im.size[::-1] if turned else im.size
+        im.getexif() # in a PNG file it may stand behind the pixels
+        return im.size[::-1] if exif_orientation(im.info.get('exif'))>4 else im.size # of a TIFF file Pillow gives the upright size itself
 
 def check_boxes(
     items, # Table with the columns path and bbox, and optionally line and file

@@ -12,7 +12,6 @@ __all__ = ['Features', 'image_contents', 'items_digest', 'network_digest', 'feat
 import errno, hashlib, inspect, json, os, stat, struct, time, warnings
 from pathlib import Path
 import ir_cnn, numpy as np, pandas as pd, PIL, timm, torch, torchvision
-import ir_cnn.data.images
 from ..core import *
 from ..data.images import image_limit, image_rules
 from ..data.core import check_items

@@ -15,10 +15,10 @@ import fastai, pandas as pd
 from fastcore.imports import IN_NOTEBOOK
 from ..core import Workspace, digest, get_device, load_tensors, process_group, safe_name, takes_options, variant
 from ..data.splits import printable
-from ..data.core import RetrievalDataset, get_dataset
+from ..data.core import RetrievalDataset, check_items, get_dataset
 from ..models.embedder import create_embedder, save_embedder
 from ..features.extract import extract
-from ..features.store import features_meta, features_name, protocol_name
+from ..features.store import features_meta, features_name, image_contents, image_index, items_digest, protocol_name
 from ..scores.log import check_workbook, dataframes_to_excel, key_columns, save_query_scores, score_columns, with_published
 from ..scores.results import StoredSearch, recipe_name, score_result
 from ..plots.neighbours import figure_key, neighbours_key, plot_neighbours
@@ -47,9 +47,14 @@ def _finetuned(start, dataset, request, **how):
     "The fine-tuned network: the kept one when it was made by the same things, else a new one, which is kept"
     protocol,epochs,bs = request.protocol,request.epochs,request.training_bs
     path = request.workspace.model/f"{safe_name(dataset)}_{variant(start, 'finetuned', protocol)}.pt"
-    key = digest(features_meta(start, dataset, protocol)['key'], epochs, bs, fastai.__version__)
+    items = check_items(dataset.items, dataset.name)
+    contents = image_contents(items.path.tolist(), image_index(dataset.name, request.root), request.verify)
+    key = digest(features_meta(start, dataset, protocol, images=items_digest(items, contents))['key'], epochs, bs, fastai.__version__)
     try: kept = load_tensors(path)
-    except Exception: kept = {} # missing or unreadable: it is made again
+    except FileNotFoundError: kept = {}
+    except Exception:
+        kept = {}
+        print(f'The fine-tuned network {str(path)!r} is damaged, or cannot be read: it is trained again.')
     if isinstance(kept, dict) and kept.get('key')==key:
         tuned = deepcopy(start)
         getattr(tuned, 'model', tuned).load_state_dict(kept['state_dict'])

@@ -12,6 +12,7 @@ import pandas as pd
 from torch import nn
 from fastcore.basics import patch
 from ..core import Workspace, expand, one_of, safe_name, variant, whole, within
+from ..data.core import shares_classes
 from ..models.weights import check_model_name
 from ..models.embedder import create_embedder
 from ..models.inference import precisions
@@ -151,11 +152,9 @@ def _check_networks(self:RunRequest):
 def has_classes(
     dataset, # Any object with `.items`
 ) -> bool:
-    "Whether scores mean something: there are two classes or more, and one of them on both sides"
+    "Whether scores mean something: what the data set says, or else `shares_classes`"
     known = getattr(dataset, 'has_classes', None) # a class of your own need not say it
-    if known is not None: return bool(known)
-    gallery,query = [set(dataset.items.label[dataset.items.split==o]) for o in ('gallery','query')]
-    return len(gallery|query)>1 and bool(gallery&query)
+    return shares_classes(dataset.items) if known is None else bool(known)
 
 def check_datasets(
     datasets, # Those of `request.dts_li`, see `get_dataset`
