@@ -121,6 +121,7 @@ def resume(self:Checkpoints,
         raise self._unlike(f"was trained with {n} epochs and the rates {rates} in fit {fit+1}, here it is {n_now} epochs and {rates_now}")
     _load_model(self.learn.plain_model, kept['model'], self.last)
     self.best_value = p['best']
+    self.learn.score_history.restore(p.get('history'), fit+(p['fit']>fit)) # a file of an earlier version has none
     if p['fit']>fit:
         self._plans = p['plans'][:fit+1]
         print(f'Fit {fit+1} was finished before: nothing is left to do in it.')
@@ -197,6 +198,6 @@ def write(self:Checkpoints,
     if better: save_tensors(state, self.best)
     progress = dict(fit=fit, plans=[*self._plans, self._plan], values=self._done, best=self.best_value, train_iter=self.train_iter,
                     lrs=_plain(r.lrs), losses=_plain([float(o) for o in r.losses]), iters=_plain(r.iters),
-                    smooth=[float(r.smooth_loss.val), r.smooth_loss.count])
+                    smooth=[float(r.smooth_loss.val), r.smooth_loss.count], history=_plain(learn.score_history.state()))
     scaler = learn.scaler.state_dict() if getattr(learn, 'scaler', None) is not None else None
     save_tensors(state | dict(model=_plain(learn.plain_model.state_dict()), opt=_plain(self.opt.state_dict()), scaler=scaler, progress=progress), self.last)

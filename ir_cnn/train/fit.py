@@ -19,7 +19,7 @@ from ..data.images import * # first: it quiets a warning that fastai's import br
 import fastai.optimizer as fastai_optimizers, numpy as np, pandas as pd, yaml
 from fastai.callback.all import EarlyStoppingCallback, GradientAccumulation, MixedPrecision, ParamScheduler, SchedCos, SchedLin, SchedNo, combine_scheds
 from fastai.callback.schedule import minimum, steep, valley
-from fastcore.all import docments
+from fastcore.all import L, docments
 from matplotlib.figure import Figure
 from .checkpoints import Checkpoints, checkpoint_facts, less_is_better
 from ..core import *
@@ -54,34 +54,35 @@ def get_schedule(
 
 # %% ../../nbs/87_train.fit.ipynb #8769bec8
 def training_settings(
-    dataset='digits', # The training data, see `get_dataset`
-    valid=None, # What is scored; None: the queries of the data set, or with unseen=... the classes kept away from training
+    dataset='digits', # The training images: a folder, a CSV file, or a known name, see `get_dataset`
+    valid=None, # The images that are scored, as for dataset; without it the queries of the data set, or with unseen the classes kept away
     unseen=0., # Share of the classes kept away from training and scored
-    arch='test_resnet', # Any timm name
-    pretrained=True, # Weights from the hub; False for random ones
+    arch='test_resnet', # The network, any timm name such as resnet50
+    pretrained=True, # Start from weights of the hub, or else from random ones?
     weights=None, # A local file with weights, or a checkpoint, also of another size of image
-    head='own', # See `Head`
-    n_out=None, # Width of the embedding
+    head='own', # How the network's map becomes an embedding: own (its own pooling), avg, max, gem, rmac, or several joined by +, see `Head`
+    n_out=None, # Width of the embedding; without it that of the network's features
     normalise=True, # Embeddings of length one?
-    loss='supcon(0.1)+ce', # See `create_loss`
-    sampler='per_class(4)', # See `get_sampler`
+    loss='supcon(0.1)+ce', # Names joined by +, such as contrastive(0.5), triplet(0.2), proxy_anchor and ce (a classifier beside it), see `create_loss`
+    sampler='per_class(4)', # Which images form a batch: per_class(4), cross_domain(2), triplets or shuffled, see `get_sampler`
     bs=64, # Images in a batch
     accumulate=1, # Batches whose gradients are added up before a step
-    augment='crop(0.6)+flip', # See `read_augment`
-    size=None, # Side of the images in pixels; None: the network's own
-    opt='adam', # See `optimisers`
+    augment='crop(0.6)+flip', # Changes of training images joined by +: crop, flip, vflip, colour, gray, auto, rand, erase, see `read_augment`
+    size=None, # Side of the images in pixels; without it the network's own
+    opt='adam', # The optimiser: adam, radam, sgd, rmsprop, lamb or ranger
     lr=3e-3, # Highest rate of the new layers: head, classifier, proxies
     body_lr=1e-3, # Highest rate of the network
     wd=0.01, # Weight decay
     epochs=10, # Passes over the data
     freeze_epochs=1, # Passes before them in which only the new layers are trained
     freeze_to=0, # The first parameter group of the network that is trained: 0 all, 1 its second half
-    schedule='one_cycle', # See `get_schedule`
-    bn_eval=False, # Keep the statistics of batch norm everywhere?
+    schedule='one_cycle', # How the rates go: one_cycle, flat_cos, steps or constant, see `get_schedule`
+    bn_eval=False, # Keep the statistics of batch norm everywhere? Better for few images
     precision='float32', # float32, float16 or bfloat16; the last two on a GPU
     patience=None, # Stop after so many epochs without a better one
     monitor='MAP@R', # The score whose best epoch is kept
-    scores=('P@1','MAP@R','cos_pos','cos_neg'), # Columns, see `check_scores`
+    scores=('P@1','MAP@R','cos_pos','cos_neg'), # Columns of the table, see `check_scores`
+    before=True, # Score the network before its first epoch? That takes one more validation
     seed=42, # Of everything random
 ) -> dict:
     "All settings of a training with their defaults: its many parameters are the entries of a settings file and the options of the command"
@@ -225,8 +226,8 @@ def learner_from(
         more.append(MixedPrecision(amp_mode='fp16' if s['precision']=='float16' else 'bf16'))
     if s['accumulate']>1: more.append(GradientAccumulation(s['bs']*s['accumulate']))
     if s['patience']: more.append(EarlyStoppingCallback(s['monitor'], comp=np.less if less_is_better(s['monitor']) else np.greater, patience=s['patience']))
-    same = ('arch','head','loss','n_out','pretrained','weights','normalise','bn_eval','scores','seed','wd')
-    return retrieval_learner(dls, **{k:s[k] for k in same}, opt_func=optimisers[s['opt']], cbs=[*more, *cbs])
+    same = ('arch','head','loss','n_out','pretrained','weights','normalise','bn_eval','scores','before','seed','wd')
+    return retrieval_learner(dls, **{k:s[k] for k in same}, opt_func=optimisers[s['opt']], cbs=[*more, *L(cbs)])
 
 # %% ../../nbs/87_train.fit.ipynb #f9f610bf
 def fit_settings(
@@ -238,11 +239,27 @@ def fit_settings(
     rates = np.array([s['body_lr'], s['body_lr'], s['lr']]) # of the parameter groups
     def fit(n):
         if n: learn.fit(n, cbs=ParamScheduler({'lr':lambda pos: rates*shape(pos)}), lr=rates.tolist())
+    several,learn.score_history.several = learn.score_history.several,True
     learn.create_opt()
     learn.freeze()
-    if len(learn.splitter(learn.plain_model)[-1]): fit(s['freeze_epochs'])
-    learn.freeze_to(s['freeze_to'])
-    fit(s['epochs'])
+    try:
+        if len(learn.splitter(learn.plain_model)[-1]): fit(s['freeze_epochs'])
+        learn.freeze_to(s['freeze_to'])
+        fit(s['epochs'])
+    finally: learn.score_history.several = several
+    if not several: learn.score_history.say_worse()
+
+# %% ../../nbs/87_train.fit.ipynb #8e8b39dc
+def _outcome(learn):
+    "What a training has written, and whether it was worth it, in a sentence"
+    kept,f = learn.checkpoints,checkpoint_facts(learn.checkpoints.best)
+    scores = ', '.join(f'{k} {v:.4f}' for k,v in f['scores'].items() if v is not None and 'loss' not in k and k!='time')
+    start,value = (learn.score_history.start or {}).get(kept.monitor),f['scores'][kept.monitor]
+    where = f"{f['weights'].split(',')[0]}, epoch {f['epoch']}: {scores}" + ('' if start is None else f'; before training {kept.monitor} {start:.4f}')
+    files = f"to {kept.best}, the last state to last.pt and the settings to train.yaml"
+    if start is None or (value<start if kept.smaller else value>start): return f"Wrote the best network by {kept.monitor} ({where}) {files}"
+    return (f"The network before training is at least as good as every epoch: keep it, or try a smaller body_lr, bn_eval for few images, or other epochs. "
+            f"Wrote the best epoch by {kept.monitor} ({where}) {files}")
 
 # %% ../../nbs/87_train.fit.ipynb #e368dab3
 def train(
@@ -266,6 +283,7 @@ def train(
     named = {k:v if plain(v) else str(v) if isinstance(v, Path) else str(getattr(v, 'name', v)) for k,v in s.items()}
     learn.meta['settings'] = {k:named[k] for k in ('lr','body_lr','schedule','freeze_to','accumulate','precision')}
     learn.add_cb(Checkpoints(folder, s['monitor']))
+    learn.score_history.several = True # what is written says it
     if group.is_main_process:
         with atomic_write(folder/'train.yaml') as tmp: tmp.write_text(yaml.safe_dump(named, sort_keys=False, allow_unicode=True), encoding='utf-8')
     with ExitStack() as stack:
@@ -273,11 +291,8 @@ def train(
         if not progress: stack.enter_context(learn.no_bar())
         if not (progress and group.is_main_process): stack.enter_context(learn.no_logging())
         fit_settings(learn, s)
-    if group.is_main_process:
-        f = checkpoint_facts(folder/'best.pt')
-        scores = ', '.join(f'{k} {v:.4f}' for k,v in f['scores'].items() if v is not None and 'loss' not in k and k!='time')
-        print(f"Wrote the best network by {s['monitor']} ({f['weights'].split(',')[0]}, epoch {f['epoch']}: {scores}) to {folder/'best.pt'}, "
-              "the last state to last.pt and the settings to train.yaml")
+    learn.score_history.several = False
+    if group.is_main_process: print(_outcome(learn))
     return learn
 
 # %% ../../nbs/87_train.fit.ipynb #bad6b012
@@ -344,27 +359,45 @@ def training_preset(
     return s
 
 # %% ../../nbs/87_train.fit.ipynb #e039b1b7
+_option_groups = {'images':('dataset','valid','unseen','size','augment'), 'network':('arch','pretrained','weights','head','n_out','normalise'),
+                  'loss and batches':('loss','sampler','bs','accumulate'),
+                  'rates and epochs':('lr','body_lr','epochs','freeze_epochs','freeze_to','schedule','opt','wd','bn_eval','precision'),
+                  'scores and the rest':('scores','monitor','patience','before','seed')}
+
+def _option(k, help):
+    "The arguments of argparse for one setting"
+    usual = _defaults[k]
+    shown = ' '.join(usual) if isinstance(usual, tuple) else usual
+    text = help[0].lower()+help[1:] + ('' if usual is None else f'; default {shown}')
+    kw = dict(dest=k, default=argparse.SUPPRESS, help=text.replace('%', '%%').replace('`', ''))
+    if isinstance(usual, bool): return kw | dict(action=argparse.BooleanOptionalAction)
+    if isinstance(usual, (tuple,list)): return kw | dict(nargs='+', metavar='SCORE')
+    kind = int if k in ('n_out','size','patience') else str if usual is None else type(usual)
+    return kw | dict(type=kind, metavar='N' if kind in (int,float) else k.upper())
+
 def _parser(command, what):
     "The options of a command"
-    p = argparse.ArgumentParser(command, description=what)
+    p = argparse.ArgumentParser(command, description=what, usage='%(prog)s [options]', formatter_class=argparse.RawDescriptionHelpFormatter, epilog=_examples)
     p.add_argument('--settings', metavar='FILE', help='settings in TOML or YAML, such as the train.yaml that a training leaves beside its checkpoints')
     p.add_argument('--preset', metavar='NAME', help=f"settings of a known system: {', '.join(training_presets)}")
     p.add_argument('--recipe', dest='preset', help=argparse.SUPPRESS) # its name in earlier versions
     words = docments(training_settings)
-    for k,v in _defaults.items():
-        help = words[k] or k
-        kw = dict(dest=k, default=argparse.SUPPRESS, help=f'{help[0].lower()+help[1:]}; default {v}'.replace('%', '%%'))
-        if isinstance(v, bool): kw |= dict(action=argparse.BooleanOptionalAction)
-        elif isinstance(v, (tuple,list)): kw |= dict(nargs='+')
-        else:
-            kind = int if k in ('n_out','size','patience') else str if v is None else type(v)
-            kw |= dict(type=kind, metavar='N' if isinstance(v, (int,float)) else k.upper())
-        p.add_argument('--'+k.replace('_', '-'), **kw)
-    p.add_argument('--root', default='.', help='where Model and log are written; default this folder')
-    p.add_argument('--data', help='where data sets lie; default the environment variable IR_CNN_DATA, or else Data under the root')
-    p.add_argument('--device', help='cpu, cuda, cuda:1, mps; default the fastest there is')
-    p.add_argument('--workers', type=int, metavar='N', help='processes that load images; default one per core, at most 8')
+    for title,names in _option_groups.items():
+        group = p.add_argument_group(title)
+        for k in names: group.add_argument('--'+k.replace('_', '-'), **_option(k, words[k] or k))
+    where = p.add_argument_group('where')
+    where.add_argument('--root', default='.', help='where Model and log are written; default this folder')
+    where.add_argument('--data', help='where data sets lie; default the environment variable IR_CNN_DATA, or else Data under the root')
+    where.add_argument('--device', help='cpu, cuda, cuda:1, mps; default the fastest there is')
+    where.add_argument('--workers', type=int, metavar='N', help='processes that load images; default one per core, at most 8')
     return p
+
+_examples = """examples:
+  ir_cnn_train                                         a small one that needs no download: handwritten digits, a tiny network
+  ir_cnn_train --dataset my_photos --arch resnet50     a folder with a folder of images for each class
+  ir_cnn_train --settings Model/FOLDER/train.yaml --epochs 20 --out Model/longer
+
+Losses, samplers, heads and changes of images: https://ir-cnn.github.io/ir_cnn/tutorials/fine_tune.html"""
 
 # %% ../../nbs/87_train.fit.ipynb #888a28ac
 def _request(args):
@@ -373,7 +406,16 @@ def _request(args):
     how = {k:kw.pop(k) for k in ('root','data','device','workers')} | dict(progress=sys.stdout.isatty()) # bars would fill a log file
     file,preset = kw.pop('settings'),kw.pop('preset')
     s = training_preset(preset, how['root'], how['data']) if preset else {}
-    return s | (read_settings(file) if file else {}) | kw, how
+    s = s | (read_settings(file) if file else {}) | kw
+    return _named_network(s), how
+
+def _named_network(s):
+    "The settings, with random weights and a word where no network was named, so that nothing need be downloaded"
+    if {'arch','weights','pretrained'} & s.keys(): return s
+    print('No network was named, so test_resnet is trained, a very small one, from random weights: '
+          'for photographs name a pretrained one, e.g. --arch resnet50.')
+    example = dict(size=32, augment='crop(0.8)', lr=1e-2, body_lr=1e-2, epochs=4, freeze_epochs=0) # digits must not be mirrored
+    return dict(pretrained=False) | ({} if 'dataset' in s else example) | s
 
 _smaller = 'a smaller --bs with a larger --accumulate, or a smaller --size'
 
@@ -384,15 +426,14 @@ def ir_cnn_train(
     "The console command: fine-tune a network for retrieval"
     p = _parser('ir_cnn_train', 'Fine-tune a network for image retrieval. The best network is written to Model/DATASET_MODEL-finetuned/best.pt, '
                                 'with the settings beside it; the same command again goes on where an earlier one was stopped.')
-    p.add_argument('--out', metavar='DIR', help='where the checkpoints are kept')
+    p.add_argument('--out', metavar='DIR', help='where the checkpoints are kept; default Model/DATASET_MODEL-finetuned')
     args = p.parse_args(argv)
     out = args.__dict__.pop('out')
     def work():
         settings,how = _request(args)
         learn = train(settings, out=out, **how)
         if how['progress'] or not process_group().is_main_process: return
-        rows = pd.DataFrame(learn.recorder.values, columns=learn.recorder.metric_names[1:-1]) # of the last fit, a line for each epoch
-        print(rows.drop(columns='valid_loss').to_string(float_format='{:.4f}'.format))
+        print(learn.history.drop(columns='valid_loss').to_string(float_format='{:.4f}'.format, na_rep=''))
     guarded('ir_cnn_train', work, _smaller)
 
 # %% ../../nbs/87_train.fit.ipynb #8b4bef0b

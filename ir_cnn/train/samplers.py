@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['samplers', 'batches_of', 'group_batches', 'class_groups', 'groups_of', 'PerClass', 'CrossDomain', 'RandomTriplets',
-           'Shuffled', 'get_sampler']
+           'mixed_batches', 'Shuffled', 'get_sampler']
 
 # %% ../../nbs/81_train.samplers.ipynb #5f21fcbe
 from collections import Counter, deque
@@ -69,6 +69,19 @@ def _check_bs(bs, of, what):
     if bs<of or bs%of:
         raise ValueError(f"A batch of {bs} images cannot hold whole groups of {of} ({what}): choose a multiple of {of}, such as {max(1, round(bs/of))*of}.")
 
+def _several(
+    batches, # `[n,bs]` rows
+    labels, # `[N]` class codes
+    name, # From a code to the class's name in messages
+): # `batches`
+    "Raises `ValueError` when a batch holds one class alone, from which a loss that compares images learns nothing"
+    of = np.asarray(labels)[batches]
+    alone = (of==of[:,:1]).all(1)
+    if not alone.any(): return batches
+    many = 'Every batch' if alone.all() else f'{alone.sum()} of {len(of)} batches'
+    raise ValueError(f"{many} of {of.shape[1]} would hold one class alone, such as {name(of[alone][0,0])}, and a loss learns from differences between classes: "
+                     "choose larger batches or a smaller m, and at least two classes.")
+
 # %% ../../nbs/81_train.samplers.ipynb #3664aa4b
 def class_groups(
     rows, # Of one class
@@ -122,7 +135,7 @@ class PerClass:
     "`m` images of each of `bs/m` classes in a batch"
     m:int = 4 # Images of a class in a group
     few:str = 'error' # What to do with classes of fewer than m images: error, repeat or skip
-    even:bool = False # Show every class equally often, whatever its number of images?
+    even:bool = False # Draw classes evenly, whatever their number of images?
     pairs = 'all' # which pairs of a batch count, see `RetrievalLoss`
 
     def __post_init__(self): _check_group(self)
@@ -137,7 +150,7 @@ class PerClass:
         "The batches of one epoch; raises `ValueError` for classes that are too small and batches that do not hold whole groups"
         _check_bs(bs, self.m, f'm={self.m}')
         rows = _enough(_by(np.asarray(labels)), self.m, self.few, name)
-        return group_batches(groups_of(lambda k: class_groups(rows[k], self.m, rng), rows, self.even), bs, rng)
+        return _several(group_batches(groups_of(lambda k: class_groups(rows[k], self.m, rng), rows, self.even), bs, rng), labels, name)
 
 # %% ../../nbs/81_train.samplers.ipynb #d783460e
 @dataclass(frozen=True)
@@ -145,7 +158,7 @@ class CrossDomain:
     "`m` gallery and `m` query images of each of `bs/2m` classes in a batch"
     m:int = 2 # Images of a class from each side
     few:str = 'error' # What to do with classes of fewer than m images on a side: error, repeat or skip
-    even:bool = False # Show every class equally often, whatever its number of images?
+    even:bool = False # Draw classes evenly, whatever their number of images?
     pairs = 'cross'
 
     def __post_init__(self): _check_group(self)
@@ -162,7 +175,7 @@ class CrossDomain:
         def draw(k):
             g,q = class_groups(gallery[k], self.m, rng),class_groups(query[k], self.m, rng)
             return [g[i%len(g)]+q[i%len(q)] for i in range(max(len(g), len(q)))]
-        return group_batches(groups_of(draw, sorted(gallery.keys()&query.keys()), self.even), bs, rng)
+        return _several(group_batches(groups_of(draw, sorted(gallery.keys()&query.keys()), self.even), bs, rng), labels, name)
 
 # %% ../../nbs/81_train.samplers.ipynb #6ce05107
 @dataclass(frozen=True)
@@ -200,13 +213,26 @@ class RandomTriplets:
         return group_batches({0:[tuple(o) for o in rows]}, bs, rng)
 
 # %% ../../nbs/81_train.samplers.ipynb #523d54ce
+def mixed_batches(
+    batches, # `[n,bs]` rows, changed in place
+    labels, # `[N]` class codes
+) -> np.ndarray: # `[n,bs]` rows
+    "The same rows, where a batch of one class alone has exchanged an image for one of another class, as far as there are enough"
+    of = np.asarray(labels)[batches]
+    for b in np.flatnonzero((of==of[:,:1]).all(1)):
+        other = of!=of[b,0]
+        if not other[b].any() and of.shape[1]>1 and len(at := np.argwhere(other & (other.sum(1, keepdims=True)>1))):
+            r,k = at[b%len(at)] # from a batch that keeps another one of them
+            for o in (batches, of): o[b,-1],o[r,k] = o[r,k],o[b,-1]
+    return batches
+
 @dataclass(frozen=True)
 class Shuffled:
     "All images in random order"
     pairs = 'all'
     def __call__(self, labels, sides, bs, rng, name=str):
         "The batches of one epoch, see `PerClass`"
-        return group_batches({0:[(o,) for o in rng.permutation(len(labels))]}, bs, rng)
+        return mixed_batches(group_batches({0:[(o,) for o in rng.permutation(len(labels))]}, bs, rng), labels)
 
 # %% ../../nbs/81_train.samplers.ipynb #7a36683f
 samplers = dict(per_class=PerClass, cross_domain=CrossDomain, triplets=RandomTriplets, shuffled=Shuffled)
