@@ -6,23 +6,27 @@
 __all__ = ['RetrievalInterpretation']
 
 # %% ../../nbs/90_explore.interpretation.ipynb #1ef920ed
+from functools import partial
+from html import escape
+from operator import index
 import numpy as np, pandas as pd, torch
 from ..data.images import * # first: it quiets a warning that fastai's import brings
 from fastcore.all import delegates, patch
 from matplotlib.figure import Figure
-from ..core import one_of
-from ..data.core import own_rows
+from ..core import atomic_write, one_of, reason
+from ..data.core import own_rows, readable_label
 from ..search.knn import knn
-from ..scores.stats import worst_queries
+from ..search.duplicates import near_duplicates
+from ..scores.stats import bootstrap_interval, mean_score, per_class, worst_queries
 from ..scores.ranks import full_ranks
-from ..scores.metrics import relevant_ranks, evaluate, own_scores, read_score
+from ..scores.metrics import relevant_ranks, evaluate, map_at_r, own_scores, read_score
 # the methods below have the names of the functions that they call
 from ..plots.neighbours import plot_neighbours, plot_worst as worst_figure
 from ..plots.confusion import class_confusion, most_confused as confused_pairs, plot_confusion
 from ..plots.curves import (
     Threshold, neighbour_pairs, sample_pairs, score_curve, threshold_for,
     plot_distances as distances_figure, plot_precision as precision_figure, plot_roc as roc_figure)
-from ..plots.map import embedding_map, plot_map as map_figure
+from ..plots.map import axis_names, embedding_map, plot_map as map_figure
 from ..train.learner import RetrievalLearner, learner_features
 
 # %% ../../nbs/90_explore.interpretation.ipynb #49d64337
@@ -43,7 +47,9 @@ class RetrievalInterpretation:
 
     @property
     def labels(self):
-        "The labels of queries and gallery; raises `ValueError` when all are one and the same"
+        "The labels of queries and gallery; raises `ValueError` when there are none, or all are one and the same"
+        for side in (self.query_items,self.gallery_items):
+            if 'label' not in side: raise ValueError(f"The images of {self.name} have no labels, so there is no score: look at `show_results` and `plot_map`.")
         q,g = self.query_items.label,self.gallery_items.label
         if q.nunique()==1 and g.nunique()==1 and q.iloc[0]==g.iloc[0]:
             raise ValueError(f"All images of {self.name} have the label {q.iloc[0]!r}, so scores mean nothing: "
@@ -121,17 +127,29 @@ def report(self:RetrievalInterpretation,
     return pd.concat([*tables, evaluate(ranks, ks=None, metrics=whole, interval=level)], ignore_index=True)
 
 # %% ../../nbs/90_explore.interpretation.ipynb #0a1b48dd
+def _with_names(table, *columns):
+    "A table with the names of WordNet ids beside the labels that are such ids"
+    for o in columns:
+        names = table[o].map(readable_label)
+        if (names!=table[o].map(str)).any(): table.insert(table.columns.get_loc(o)+1, o.replace('label', 'name').replace('class', 'name'), names)
+    return table
+
 @patch
 def __getitem__(self:RetrievalInterpretation,
     row, # Of a query
-) -> pd.DataFrame: # Columns rank, label, right, distance, row (of the gallery), path
-    "What one query found, the nearest first; raises `IndexError` for a query that does not exist"
+) -> pd.DataFrame: # Columns rank, label, right, distance, row (of the gallery), path; without labels no label and right
+    "What one query found, the nearest first, with a column name where labels are WordNet ids; raises `IndexError` for a query that does not exist"
+    try: row = index(row)
+    except TypeError: raise IndexError(f"There is no query {row!r}: expected the row of one query, from 0 to {len(self)-1}.") from None
     if not -len(self)<=row<len(self): raise IndexError(f"There is no query {row}: expected a row from 0 to {len(self)-1}.")
     D,I = (o[row] for o in self.neighbours)
     D,I = D[I>=0],I[I>=0]
     g = self.gallery_items.iloc[I.tolist()]
-    right = (g.label==self.query_items.label.iloc[row]).to_numpy()
-    return pd.DataFrame(dict(rank=range(1, len(I)+1), label=g.label.to_numpy(), right=right, distance=D.tolist(), row=I.tolist(), path=g.path.to_numpy()))
+    found = pd.DataFrame(dict(rank=range(1, len(I)+1), distance=D.tolist(), row=I.tolist(), path=g.path.to_numpy()))
+    if 'label' not in g or 'label' not in self.query_items: return found
+    found.insert(1, 'label', g.label.to_numpy())
+    found.insert(2, 'right', (g.label==self.query_items.label.iloc[row]).to_numpy())
+    return _with_names(found, 'label')
 
 # %% ../../nbs/90_explore.interpretation.ipynb #d82864dd
 @patch
@@ -145,8 +163,9 @@ def worst(self:RetrievalInterpretation,
     v = self.scores(metric, k)
     rows = worst_queries(v, n, largest)
     nearest = self.neighbours.indices[rows,0].tolist()
-    return pd.DataFrame(dict(row=rows, label=self.query_items.label.iloc[rows].to_numpy(), value=v[rows].tolist(),
+    out = pd.DataFrame(dict(row=rows, label=self.query_items.label.iloc[rows].to_numpy(), value=v[rows].tolist(),
                              first=[self.gallery_items.label.iloc[i] if i>=0 else '' for i in nearest], path=self.query_items.path.iloc[rows].to_numpy()))
+    return _with_names(out, 'label')
 
 # %% ../../nbs/90_explore.interpretation.ipynb #1a1b8191
 @patch
@@ -183,7 +202,8 @@ def most_confused(self:RetrievalInterpretation,
     least=None, # The former name of `min_count`
 ) -> pd.DataFrame: # Columns query_class, found_class, count, share
     "The pairs of different classes, the most often confused first"
-    return confused_pairs(class_confusion(self.neighbours, *self.labels, k), n, min_count if least is None else least)
+    pairs = confused_pairs(class_confusion(self.neighbours, *self.labels, k), n, min_count if least is None else least)
+    return _with_names(pairs, 'query_class', 'found_class')
 
 # %% ../../nbs/90_explore.interpretation.ipynb #2d4151c4
 @patch
@@ -235,10 +255,11 @@ def _by_name(interps):
 @patch
 def plot_distances(self:RetrievalInterpretation,
     n=10_000, # Pairs, half of them similar
-    **kwargs # `threshold`, `bins`, `title`, `path`, see `plot_distances` of plots.curves
+    **kwargs # `threshold`, `bins`, `title`, `path`, `xlabel`, see `plot_distances` of plots.curves
 ) -> Figure:
     "Histograms of the distances of random pairs"
-    return distances_figure(self.random_pairs(n), **{'title':f'{self.name}: random pairs'} | kwargs)
+    how = dict(cosine='cosine distance', euclidean='euclidean distance', ip='negative inner product').get(self.neighbours.metric, 'distance')
+    return distances_figure(self.random_pairs(n), **{'title':f'{self.name}: random pairs', 'xlabel':how} | kwargs)
 
 # %% ../../nbs/90_explore.interpretation.ipynb #20a3be8e
 @patch
@@ -255,23 +276,121 @@ def plot_roc(self:RetrievalInterpretation,
 def plot_precision(self:RetrievalInterpretation,
     *others, # More interpretations to compare
     ks=None, # The K; default: up to the number of kept neighbours
-    **kwargs # `title`, `path`
+    metric='precision_at_k', # A score with a K, e.g. `recall_at_k`
+    **kwargs # `title`, `path`, `ylabel`, `ylim`, see `plot_precision` of plots.curves
 ) -> Figure:
-    "Precision at K with its bootstrap intervals"
-    return precision_figure({name:score_curve(o.near_ranks, ks=ks) for name,o in _by_name([self,*others]).items()}, **kwargs)
+    "Precision at K, or another score with a K, with its bootstrap intervals and the best possible one"
+    curves = {name:score_curve(o.near_ranks, ks=ks, metric=metric) for name,o in _by_name([self,*others]).items()}
+    return precision_figure(curves, metric=metric, **kwargs)
 
 # %% ../../nbs/90_explore.interpretation.ipynb #58609a4e
 @patch
 def plot_map(self:RetrievalInterpretation,
     side='query', # query or gallery
-    method='pca', # A name in `map_methods`: pca, or umap when umap-learn is installed
+    method='pca', # A name in `map_methods`: pca, tsne, or umap when umap-learn is installed
     n=40, # Maximum number of images
     seed=42, # Of the map
-    **kwargs # `size`, `title`, `path`, see `plot_map` of plots.map
+    mistakes=None, # Colour the queries whose first neighbour is of another class? Default: where there are more than ten classes
+    **kwargs # `classes`, `size`, `title`, `path`, see `plot_map` of plots.map
 ) -> Figure:
-    "The embeddings of one side in a plane, with some of their images; raises `ValueError` for another side"
-    places = embedding_map(getattr(self.features, one_of(side, ('query','gallery'), 'side')), method, self.neighbours.metric, seed)
-    return map_figure(places, getattr(self, f'{side}_items'), n, **{'title':f'{self.name}: {side}, {method}'} | kwargs)
+    "The embeddings of one side in a plane, with some of their images; raises `ValueError` for another side, and for mistakes of the gallery"
+    x,items = getattr(self.features, one_of(side, ('query','gallery'), 'side')),getattr(self, f'{side}_items')
+    if mistakes and side!='query': raise ValueError("Mistakes are of queries: leave out mistakes, or side='gallery'.")
+    if mistakes is None: mistakes = side=='query' and 'classes' not in kwargs and 'label' in items and items.label.nunique()>10
+    places = embedding_map(x, method, self.neighbours.metric, seed)
+    title = f'{self.name}: {side}'
+    if mistakes:
+        kwargs['wrong'] = (self.scores('precision_at_k', 1)==0).numpy() & ~self.near_ranks.lone.cpu().numpy()
+        title += ', wrong where the first neighbour is of another class'
+    return map_figure(places, items, n, **dict(title=title, axes=axis_names(method, x, places, self.neighbours.metric)) | kwargs)
+
+# %% ../../nbs/90_explore.interpretation.ipynb #efe2501d
+@patch
+def duplicates(self:RetrievalInterpretation,
+    threshold=None, # Cosine distance below which two images count as nearly the same; default: see `near_duplicates`
+) -> pd.DataFrame: # Columns query, gallery (row numbers), distance, query_path, gallery_path, and query_label, gallery_label where there are labels
+    "The queries with a gallery image that is nearly the same, the nearest first; raises `ValueError` for a threshold out of range"
+    found = self.neighbours
+    if not self.plain: # a recipe may have put the nearest elsewhere
+        found = knn(self.features.query, self.features.gallery, min(8, len(self.gallery_items)), exclude=found.exclude)
+    out = near_duplicates(self.features.query, self.features.gallery, found, threshold)
+    for side,items in (('query',self.query_items), ('gallery',self.gallery_items)):
+        for o in ('label','path'):
+            if o in items: out[f'{side}_{o}'] = items[o].to_numpy()[out[side]]
+    return out.sort_values('distance', kind='stable', ignore_index=True)
+
+# %% ../../nbs/90_explore.interpretation.ipynb #7e8ca707
+_at_once = 2e7 # pairs of a query and a gallery item that are searched without being asked, within a second or two
+
+@patch
+def _ranks_to_r(self:RetrievalInterpretation):
+    "Ranks as deep as the largest number of relevant items, all that MAP@R needs, by a search of that many neighbours; None where that would take long"
+    near = self.near_ranks
+    depth = int(near.n_relevant.max())
+    if 'whole' in self._kept: return self.ranks
+    if depth<=self.neighbours.k: return near
+    if not self.plain or len(self)*max(len(self.gallery_items), 4*depth)>_at_once: return None
+    f,n = self.features,self.neighbours
+    return relevant_ranks(knn(f.query, f.gallery, depth, n.metric, exclude=n.exclude), *self.labels)
+
+@patch
+def _score_lines(self:RetrievalInterpretation):
+    "The scores of the summary as (name, text)"
+    first = self.scores('precision_at_k', 1)
+    lone = self.near_ranks.lone.cpu() # their precision is 0, which is no fault of their class
+    if lone.all(): raise ValueError("No query has an image of its class that it may find, so there is no score.")
+    low,high = bootstrap_interval(first)
+    yield 'P@1',f'{mean_score(first):.3f}' + f' (95 % interval {low:.3f} to {high:.3f})'*(len(first)>1)
+    deep = self._ranks_to_r()
+    if deep is not None: yield 'MAP@R',f"{mean_score(map_at_r(deep)):.3f}"
+    else:
+        k = self.neighbours.k
+        yield f'mAP@{k}',f"{mean_score(self.scores('average_precision', k)):.3f}, of the {k} kept neighbours" + "; `report` ranks the whole gallery"*self.plain
+    classes = per_class(first.cpu().masked_fill(lone, torch.nan), self.query_items.label).dropna().sort_values('value', kind='stable')
+    if len(classes)>1:
+        worst = classes.iloc[0]
+        more = int((classes.value==worst.value).sum())-1
+        n,name = int(worst.queries),readable_label(worst['class']) or 'the one without a name'
+        yield 'worst class',f"{name}: P@1 {worst.value:.3f} of {n:,} quer{'y' if n==1 else 'ies'}" + f', and {more:,} more like it'*(more>0)
+    n = int(lone.sum())
+    if n: yield 'nothing to find',f'{n:,} of {len(self):,} queries have no image of their class that they may find: 0 in P@1'
+
+@patch
+def _duplicate_line(self:RetrievalInterpretation):
+    "What the summary says about near-duplicates"
+    searched = self.plain and self.neighbours.metric=='cosine' and self.neighbours.k>=min(8, len(self.gallery_items))
+    if not searched and len(self)*len(self.gallery_items)>_at_once: return 'not looked for: see `duplicates`'
+    n = len(self.duplicates())
+    if not n: return 'no query has nearly the same image in the gallery'
+    return f"{n:,} of {len(self):,} queries {'has' if n==1 else 'have'} nearly the same image in the gallery: P@1 may flatter, see `duplicates`"
+
+# %% ../../nbs/90_explore.interpretation.ipynb #40475001
+@patch
+def summary(self:RetrievalInterpretation) -> pd.DataFrame: # Columns what, value: texts for people; see `report` for numbers
+    "The first scores, the worst class and what else to know first; what cannot be computed is said in its line"
+    if 'summary' in self._kept: return self._kept['summary'].copy()
+    lines = []
+    for what,make in (('scores',lambda: list(self._score_lines())), ('near-duplicates',lambda: [('near-duplicates',self._duplicate_line())])):
+        try: lines += make()
+        except Exception as e: lines.append((what, f'none: {reason(e)}')) # what is shown unasked must not break a notebook
+    left_out = len(getattr(self.features, 'dropped', None) or ())
+    if left_out: lines.append(('left out', f'{left_out:,} images that could not be read'))
+    self._kept['summary'] = pd.DataFrame(lines, columns=['what','value'])
+    return self._kept['summary'].copy()
+
+@patch
+def _repr_html_(self:RetrievalInterpretation):
+    "The summary as a table"
+    text = partial(escape, quote=False)
+    rows = ''.join(f'<tr><th style="text-align:left">{text(a)}</th><td style="text-align:left">{text(b)}</td></tr>' for a,b in self.summary().values)
+    scored = (self.summary().what=='P@1').any()
+    what = ('plot_worst()','most_confused()','plot_confusion_matrix(5)','report()') if scored else ('show_results()','plot_map()','duplicates()')
+    return f'<p>{text(repr(self))}</p><table>{rows}</table><p>Next: ' + ', '.join(f'<code>.{o}</code>' for o in what) + '</p>'
+
+@patch
+def _repr_pretty_(self:RetrievalInterpretation, p, cycle):
+    "The summary as lines, as terminals show it"
+    p.text('\n'.join([repr(self), *(f'  {a}: {b}' for a,b in self.summary().values)]))
 
 # %% ../../nbs/90_explore.interpretation.ipynb #8d9e3651
 @patch(cls_method=True)
@@ -288,10 +407,25 @@ def from_learner(cls:RetrievalInterpretation,
 # %% ../../nbs/90_explore.interpretation.ipynb #aa7f74b9
 @patch
 def show_results(self:RetrievalLearner,
+    ds_idx=1, # As in fastai; only 1, the validation set
+    dl=None, # As in fastai; only the learner's own
     max_n=4, # Maximum number of queries
+    shuffle=True, # Draw the queries? Otherwise the first ones
     k=5, # Neighbours of each
     seed=42, # Which queries are drawn
+    figsize=None, # Width and height in inches; default: what the images need
+    **kwargs # `title`, `path`, see `plot_neighbours`
 ) -> Figure:
-    "Some validation queries and their nearest images"
+    "Some validation queries and their nearest images; raises `ValueError` for other images than those that the learner is scored on"
+    if ds_idx!=1 or dl is not None:
+        raise ValueError("A retrieval learner shows the queries on which it is scored: leave out ds_idx and dl, "
+                         "or see `RetrievalInterpretation.from_features`.")
     interp = RetrievalInterpretation.from_learner(self, k)
-    return interp.show_results(np.random.default_rng(seed).choice(len(interp), min(max_n, len(interp)), replace=False).tolist(), k=k)
+    n = min(max_n, len(interp))
+    rows = np.random.default_rng(seed).choice(len(interp), n, replace=False).tolist() if shuffle else list(range(n))
+    fig = interp.show_results(rows, k=k, **kwargs)
+    if figsize is None: return fig
+    fig.set_size_inches(figsize)
+    if kwargs.get('path') is not None: # it was saved at its own size
+        with atomic_write(kwargs['path']) as tmp: fig.savefig(tmp, dpi=110)
+    return fig

@@ -7,11 +7,15 @@ __all__ = ['class_confusion', 'most_confused', 'confused_classes', 'share_matrix
 
 # %% ../../nbs/72_plots.confusion.ipynb #ee842c59
 import numpy as np, pandas as pd, torch
+from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
+from ..core import whole
 from ..search.exclude import label_codes
 from .neighbours import new_figure, short_label
 
@@ -88,38 +92,60 @@ def cluster_order(
     return leaves_list(linkage(squareform(both.max()-both, checks=False), 'average', optimal_ordering=True))
 
 # %% ../../nbs/72_plots.confusion.ipynb #7b2bd610
+_norm = PowerNorm(0.5, 0, 1, clip=True) # the same in every figure
+
 def _draw_shares(ax, shares):
     "Draw mistakes in colour, right neighbours in grey, with percentages where they fit"
     n = len(shares)
-    wrong = np.where(np.eye(n, n+1, dtype=bool), 0, shares)
-    im = ax.imshow(np.ma.masked_less_equal(wrong, 0), cmap='YlOrRd', vmin=0, vmax=max(wrong.max(), 1e-9), aspect='equal')
-    for i in range(n): ax.add_patch(Rectangle((i-0.5,i-0.5), 1, 1, facecolor='0.85', edgecolor='none'))
-    if n>30: return im
+    right = np.eye(n, n+1, dtype=bool)
+    colours = np.where(right[...,None], 0.95-0.4*shares[...,None]*[1,1,1,0], colormaps['YlOrRd'](_norm(shares))) # the last is opacity
+    colours[...,3] = right | (shares>0)
+    ax.imshow(colours, aspect='equal', interpolation='nearest', zorder=0.6)
+    if n>30: return
     for i,j in zip(*np.nonzero(shares>=0.005)):
-        ax.text(j, i, f'{100*shares[i,j]:.0f}', ha='center', va='center', fontsize=7, color='white' if wrong[i,j]>0.6*wrong.max() else 'black')
+        ax.text(j, i, f'{100*shares[i,j]:.0f}%', ha='center', va='center', fontsize=7, color='white' if not right[i,j] and shares[i,j]>0.45 else 'black')
+
+def _name_classes(ax, names, columns, sizes, cell):
+    "Write the classes beside rows and columns, where letters of their height can be read"
+    size = min(8, 0.85*72*cell) # points
+    if size<3: return ax.set(xticks=[], yticks=[])
+    ax.set_xticks(range(len(columns)), columns, rotation=90 if max(map(len, columns))>2 else 0, fontsize=size)
+    ax.set_yticks(range(len(names)), [f'{o}  n={n:,}' for o,n in zip(names, sizes)], fontsize=size)
+    ax.tick_params(length=2)
+    if len(names)>30: ax.grid(color='0.93', linewidth=0.5), ax.set_axisbelow(True)
 
 # %% ../../nbs/72_plots.confusion.ipynb #f56708c2
+def _layout(names, columns):
+    "Width and height of a cell and of the texts below and beside them, in inches"
+    cell = min(0.16, 24/len(names)) if len(names)>30 else max(0.34, 2.4/len(names))
+    text = min(1, cell/0.13)*0.068*max(map(len, columns))
+    return cell,text,text+0.45
+
 def plot_confusion(
     counts, # From `class_confusion`
     n=20, # Maximum number of classes, the most confused ones
     title='', # Above the figure
     path=None, # Where to save it
 ) -> Figure:
-    "A heat map: for each class of query (a row) the percentages of its neighbours that are of each class"
-    classes,total = confused_classes(counts, n),len(set(counts.query_class) | set(counts.found_class))
+    "A heat map: for each class of query (a row) the percentages of its neighbours that are of each class; raises `ValueError` for an empty table"
+    if not len(counts): raise ValueError("There is no neighbour to draw: the table of `class_confusion` is empty.")
+    classes,total = confused_classes(counts, whole(n, 'n')),len(set(counts.query_class) | set(counts.found_class))
     shares = share_matrix(counts, classes)
     if len(classes)<total:
         order = cluster_order(shares)
         classes,shares = [classes[i] for i in order],np.c_[shares[order][:,order], shares[order,-1]]
+    sizes = counts.groupby('query_class')['count'].sum().reindex(classes, fill_value=0).tolist()
     names,rest = [short_label(o, 24) for o in classes],['other classes']*(len(classes)<total)
-    columns,many = names+rest,len(names)>30
-    cell,text = (0.16 if many else max(0.32, 2.4/len(names))),0.068*max(map(len, names)) # inches
-    size = cell*len(columns) + text + 0.5 + 0.8*many, cell*len(names) + max(text, 0.8*len(rest)) + 0.5 + 0.3*bool(title)
+    columns = names+rest
+    cell,below,beside = _layout(names, columns)
+    size = cell*len(columns) + beside + 1.35, max(cell*len(names) + below + 0.95, 2.6) + 0.3*bool(title)
+    some = f'\n{len(classes)} of {total:,} classes: those of the most confused pairs'*bool(rest)
     with new_figure(1, 1, size, title, path) as (fig,((ax,),)):
-        im = _draw_shares(ax, shares)
-        ax.set_xticks(range(len(columns)), columns, rotation=90 if max(map(len, columns))>2 else 0, fontsize=8)
-        ax.set_yticks(range(len(names)), names, fontsize=8)
-        ax.set(xlabel='class of the neighbours', ylabel='class of the query', xlim=(-0.5, len(columns)-0.5))
+        _draw_shares(ax, shares)
+        _name_classes(ax, names, columns, sizes, cell)
+        ax.set(xlabel=f'class of the neighbours{some}', ylabel='class of the query, with n neighbours', xlim=(-0.5, len(columns)-0.5))
         if rest: ax.axvline(len(names)-0.5, color='0.5', linewidth=0.8)
-        if im is not None: fig.colorbar(im, fraction=0.02, pad=0.01, shrink=0.5, label='share of the neighbours', format=PercentFormatter(1, 0))
+        bar = fig.colorbar(ScalarMappable(_norm, 'YlOrRd'), ax=ax, aspect=30, pad=0.01, shrink=min(1, 4/size[1]), ticks=[0,0.01,0.05,0.1,0.25,0.5,1],
+                           format=PercentFormatter(1, 0))
+        bar.set_label('neighbours of another class', fontsize=8), bar.ax.tick_params(labelsize=8), bar.outline.set_visible(False)
     return fig
