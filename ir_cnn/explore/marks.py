@@ -6,14 +6,16 @@
 __all__ = ['from_cell', 'mark_kinds', 'to_cell', 'MarkSheet', 'Marks']
 
 # %% ../../nbs/92_explore.marks.ipynb #468ffad9
-import csv, errno, io, os, re, threading, time, warnings
+import csv, errno, io, os, re, threading, time
 from collections import Counter
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path, PurePath
+from types import SimpleNamespace
 import pandas as pd
 from fastcore.basics import patch
 from ..core import *
+from ..scores.results import image_names
 
 # %% ../../nbs/92_explore.marks.ipynb #28aad704
 _converted = re.compile(r'[\s\d.,:/%e-]+|true|false|nan|n/?a|null|none|#.*', re.I | re.S)
@@ -153,7 +155,7 @@ def _now(self:Marks):
     with _explain_oserror(self.path, 'read'):
         if self._seen is None or _stamp(self._file)!=self._seen[0]:
             stamp,sheet,why = _retry(_load, self._file)
-            if why: warnings.warn(f"{self.path.name!r} has no readable marks ({why}): "
+            if why: plain_warning(f"{self.path.name!r} has no readable marks ({why}): "
                                   "it counts as empty, and will be kept under another name when a mark is set.")
             self._seen = stamp,sheet.index()
     return self._seen[1]
@@ -175,9 +177,20 @@ def of(self:Marks,
 
 # %% ../../nbs/92_explore.marks.ipynb #19c2a145
 @patch
-def table(self:Marks) -> pd.DataFrame:
-    "All marks: dataset, image, mark, note and time (ISO 8601, UTC), as text"
-    rows = [(*k,mark,*o) for k,marks in self._now().items() for mark,o in marks.items()]
+def _kind(self:Marks, kind):
+    "`kind`; raises `ValueError` when it can neither be set nor is in the file"
+    used = {mark for o in self._now().values() for mark in o}
+    return one_of(kind, [*self.kinds, *sorted(used-{*self.kinds})], 'mark')
+
+@patch
+def table(self:Marks,
+    dataset=None, # Only this data set: its name, or anything with a `.name`
+    kind=None, # Only this mark, e.g. 'wrong label'
+) -> pd.DataFrame:
+    "All marks, or some: dataset, image, mark, note and time (ISO 8601, UTC), as text; raises `ValueError` for an unknown mark"
+    if kind is not None: self._kind(kind)
+    name = getattr(dataset, 'name', dataset)
+    rows = [(*k,mark,*o) for k,marks in self._now().items() for mark,o in marks.items() if name in (None, k[0]) and kind in (None, mark)]
     return pd.DataFrame(rows, columns=_columns, dtype=object) # Python's own text: names of files may hold bytes that are not text
 
 # %% ../../nbs/92_explore.marks.ipynb #9ff63d3b
@@ -193,7 +206,7 @@ def _store(sheet, file, stamp, foreign=''):
             os.fsync(f.fileno()) # this takes the time, so it comes before the last look at the file
         new = _stamp(tmp)
         if _stamp(file)!=stamp: raise _Changed
-        if foreign: warnings.warn(f"{file.name!r} has no readable marks ({foreign}): it is kept as {set_aside(file).name!r}, and a new file begins.")
+        if foreign: plain_warning(f"{file.name!r} has no readable marks ({foreign}): it is kept as {set_aside(file).name!r}, and a new file begins.")
     if mode is not None and file.stat().st_mode!=mode: file.chmod(mode) # the others can still write it
     now = _stamp(file)
     return now if now and now[:3]==new[:3] else new # putting it in place has changed the last of the four
@@ -256,3 +269,44 @@ def remove(self:Marks,
         gone,sheet.rows = len(sheet.rows)-len(stay),stay
         return gone>0
     self._change(edit)
+
+# %% ../../nbs/92_explore.marks.ipynb #e97d2e68
+@patch
+def images(self:Marks,
+    dataset, # Its name, or anything with a `.name`
+    kinds=('wrong label',), # A mark, or several
+) -> list:
+    "The names of the images with one of these marks; raises `ValueError` for an unknown mark"
+    kinds = [self._kind(o) for o in ([kinds] if isinstance(kinds, str) else kinds)]
+    if not kinds: raise ValueError(f"No mark is named: expected at least one, e.g. {self.kinds[0]!r}.")
+    name = getattr(dataset, 'name', dataset)
+    return [image for (d,image),marks in self._now().items() if d==name and not marks.keys().isdisjoint(kinds)]
+
+# %% ../../nbs/92_explore.marks.ipynb #50fea325
+def _sides(items, dataset):
+    "(name, gallery items, query items) of a data set, of `Features` or of a table; raises `ValueError` for a table without the name"
+    if hasattr(items, 'gallery_items'): return dataset or items.meta['dataset'],items.gallery_items,items.query_items
+    table = getattr(items, 'items', None) if isinstance(getattr(items, 'items', None), pd.DataFrame) else items
+    name = dataset or (None if table is items else items.name)
+    if not name: raise ValueError("A table has no name by which its marks are found: give the data set itself, or dataset='its name'.")
+    return name,table[table.split=='gallery'],table[table.split=='query']
+
+@patch
+def cleaned(self:Marks,
+    items, # A data set, `Features`, or a table with the columns path, label, split
+    kinds=('wrong label',), # The images with one of these marks are left out, on both sides
+    dataset=None, # The name in the marks; default: that of the data set
+) -> pd.DataFrame: # For `TableDataset`, also when it was saved with `.to_csv(path, index=False)`
+    "The table of the images without the marked ones, their paths absolute; raises `ValueError` for an unknown mark, and when a side would be empty"
+    name,gallery,query = _sides(items, dataset)
+    marked = {*self.images(name, kinds)}
+    sides,names = dict(gallery=gallery, query=query),image_names(SimpleNamespace(gallery_items=gallery, query_items=query))
+    left = {o:t[[n not in marked for n in names[o]]] for o,t in sides.items()}
+    kinds = ' or '.join([kinds] if isinstance(kinds, str) else kinds)
+    for o,t in left.items():
+        if t.empty: raise ValueError(f"All {o} images of {name} are marked as {kinds}: nothing would be left on that side.")
+    gone,absent = {o:len(sides[o])-len(t) for o,t in left.items()},len(marked - {*names['gallery']} - {*names['query']})
+    print(f"{name}: {gone['gallery']:,} gallery and {gone['query']:,} query images marked as {kinds} are left out, {sum(map(len, left.values())):,} remain"
+          + f"; {absent:,} marked images are not in the table"*bool(absent))
+    out = pd.concat(left.values()).sort_index(kind='stable')
+    return out.assign(path=[os.path.abspath(o) for o in out.path]).reset_index(drop=True)

@@ -8,24 +8,28 @@ __all__ = ['Query', 'Searcher', 'query_orders']
 # %% ../../nbs/93_explore.searcher.ipynb #586107f8
 from dataclasses import dataclass
 from functools import cached_property
-import numpy as np, torch
+import numpy as np, pandas as pd, torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from ..core import *
 from ..features.store import Features, protocol_name
+from ..data.core import own_rows as rows_of_own_images # `Searcher.own_rows` is that of one query
 from ..features.extract import embed_like, saved_embedder
+from ..search.exclude import Exclude
 from ..search.knn import MeasuredGallery, Neighbours, knn
 from ..scores.stats import worst_queries
-from ..scores.metrics import own_scores, relevant_ranks, score_table
+from ..scores.ranks import count_relevant, full_ranks
+from ..scores.metrics import evaluate, own_scores, read_score, relevant_ranks, score_table
 from ..scores.results import get_neighbours, image_names
 
 # %% ../../nbs/93_explore.searcher.ipynb #7ec9b0f0
 @dataclass(frozen=True)
 class Query:
-    "One image of the data set, several, or an image of your own"
+    "One image of the data set, several, or an image of your own; also images that the results should not be like"
     images:tuple = () # Of the data set: tuples of side ('gallery' or 'query') and name
     title:str = '' # Name of an image of your own
     content:bytes = None # The file of an image of your own
+    away:tuple = () # Of the data set: what to search away from; without `images`: the least similar
 
 # %% ../../nbs/93_explore.searcher.ipynb #652585a3
 class Searcher:
@@ -44,7 +48,7 @@ class Searcher:
         self.root,self.data,self.weights = root,data,weights
         self.items = dict(gallery=features.gallery_items, query=features.query_items)
         self.gallery = MeasuredGallery(features.gallery) # searched with one query after the other
-        self._embedder,self._own = None,(None,None)
+        self._embedder,self._own,self._evaluated = None,(None,None),{}
 
     def _column(self, name):
         "The cells of a column as arrays, since single cells of a table are slow to get"
@@ -81,15 +85,27 @@ def embedder(self:Searcher):
     return self._embedder
 
 # %% ../../nbs/93_explore.searcher.ipynb #6b44e0d0
+_share_away = 0.25 # see above: more of it leaves the query's own class
+
+@patch
+def _mean(self:Searcher, images, metric):
+    "`[1,D]` mean of the embeddings of some images, under cosine that of their directions"
+    v = torch.stack([getattr(self.features, side)[self.row_of(side, n)] for side,n in images]).float()
+    return (F.normalize(v, dim=1) if metric=='cosine' and len(v)>1 else v).mean(0, keepdim=True)
+
 @patch
 def vector(self:Searcher, query:Query, metric='cosine') -> torch.Tensor:
-    "`[1,D]` embedding of a query; for several images the mean, under cosine that of their directions"
+    "`[1,D]` embedding of a query: of several images the mean, moved away from those to avoid; raises `ValueError` for an empty query"
     if query.content is not None:
         if self._own[0]!=query: self._own = query,embed_like(self.features, self.embedder, query.content) # the network runs once
-        return self._own[1]
-    if not query.images: raise ValueError('The query is empty: give an image, or several.')
-    v = torch.stack([getattr(self.features, side)[self.row_of(side, n)] for side,n in query.images]).float()
-    return (F.normalize(v, dim=1) if metric=='cosine' and len(v)>1 else v).mean(0, keepdim=True)
+    elif not query.images and not query.away: raise ValueError('The query is empty: give an image, or several.')
+    elif not query.images and metric=='euclidean':
+        raise ValueError('The least similar images are found by cosine and ip: give an image to be near, or another distance.')
+    near = self._own[1] if query.content is not None else self._mean(query.images, metric) if query.images else None
+    if not query.away: return near
+    away = self._mean(query.away, metric)
+    if metric=='cosine': near,away = (o if o is None else F.normalize(o, dim=1) for o in (near, away)) # lengths say nothing
+    return -away if near is None else near + _share_away*(near-away)
 
 @patch
 def label(self:Searcher, query:Query):
@@ -100,9 +116,9 @@ def label(self:Searcher, query:Query):
 
 @patch
 def own_rows(self:Searcher, query:Query) -> list:
-    "The gallery rows that show one of the query's own images"
+    "The gallery rows that show one of the query's own images, or one to search away from"
     found = set()
-    for side,name in query.images:
+    for side,name in (*query.images, *query.away):
         row = self.row_of(side, name)
         same = np.flatnonzero(self.paths['gallery']==self.paths[side][row])
         found |= {int(o) for o in same if self.boxes['gallery'][o]==self.boxes[side][row]}
@@ -155,3 +171,52 @@ def query_order(self:Searcher,
     if rows: return rows
     which = ' '.join(['queries'] + [f'of class {label!r}']*(label is not None) + ['with something to find']*(score is not None))
     raise ValueError(f"There are no {which} in {self}: choose another class, or the order index.")
+
+# %% ../../nbs/93_explore.searcher.ipynb #aa46a8c8
+_most_results = 2**23 # of a search to rank R, all queries together: it takes 130 MB
+
+@patch(as_prop=True)
+def depth_R(self:Searcher):
+    "The largest number of relevant images of any query, which MAP@R looks at; None where the search would be a long one"
+    f = self.features
+    R = int(count_relevant(f.query_labels, f.gallery_labels, rows_of_own_images(f.gallery_items, f.query_items)).max())
+    return R if len(f.query)*R<=_most_results else None
+
+def _flags(flags, n):
+    "`[n]` booleans as a tensor"
+    return torch.from_numpy(np.fromiter(flags, bool, n))
+
+@patch
+def _scores_of(self:Searcher, out, metric, scores):
+    "The `evaluate` table of the queries and the gallery without those where `out` is true"
+    f,stay = self.features,~out['query']
+    own = rows_of_own_images(f.gallery_items, f.query_items)
+    hidden = Exclude(None if own is None else own[stay], gallery=out['gallery'] if out['gallery'].any() else None)
+    search,labels = (f.query[stay], f.gallery),(f.query_labels[stay], f.gallery_labels)
+    if 'mAP' in scores: return evaluate(full_ranks(*search, *labels, metric, hidden), metrics=scores)
+    R = int(count_relevant(*labels, hidden).max()) if 'MAP@R' in scores else 0
+    return evaluate(knn(*search, max(R, *(read_score(o)[1] or 1 for o in scores)), metric, hidden), *labels, metrics=scores)
+
+# %% ../../nbs/93_explore.searcher.ipynb #306e1bc0
+@patch
+def scores_without(self:Searcher,
+    names, # The images to leave out, on both sides: names as in `.names`, e.g. from `Marks.images`
+    k=24, # Neighbours that precision looks at; fewer when the gallery has no more
+    metric='cosine', # cosine, euclidean or ip
+    full=False, # Also mAP, and MAP@R where that is no short search?
+) -> pd.DataFrame: # Columns score, all, without; queries (in the mean of `without`), lone (queries with nothing to find then), gallery (images left)
+    "The mean scores of all images, and without some; raises `ValueError` without classes, and when a side would be empty"
+    if not self.has_classes: raise ValueError(f"All images of {self} have one label: there is no score that could change.")
+    names = {*names}
+    out = {side:_flags((n in names for n in o), len(o)) for side,o in self.names.items()}
+    for side,o in out.items():
+        if o.all(): raise ValueError(f"All {side} images of {self} would be left out: nothing remains to be scored.")
+    absent = sum(all(n not in rows for rows in self.rows.values()) for n in names)
+    if absent: print(f'{absent:,} of the {len(names):,} images to leave out are not in {self}.')
+    left = int((~out['gallery']).sum())
+    scores = tuple(dict.fromkeys(['P@1', f"P@{min(whole(k, 'k'), left)}"] + ['MAP@R']*(full or self.depth_R is not None) + ['mAP']*full))
+    if (metric,scores) not in self._evaluated:
+        self._evaluated[metric,scores] = self._scores_of({o:torch.zeros_like(v) for o,v in out.items()}, metric, list(scores))
+    before = self._evaluated[metric,scores]
+    after = self._scores_of(out, metric, list(scores)) if any(o.any() for o in out.values()) else before
+    return pd.DataFrame({'score':scores, 'all':before.value, 'without':after.value, 'queries':after.queries, 'lone':after.lone, 'gallery':left})
