@@ -7,10 +7,10 @@ __all__ = ['expand', 'Workspace', 'check_folder', 'safe_name', 'variant', 'resul
            'remove_leftovers', 'atomic_write', 'file_lock', 'atomic_folder', 'digest', 'reason', 'save_tensors',
            'check_tensors', 'load_tensors', 'file_digest', 'save_json', 'load_json', 'reserve_space', 'escape_text',
            'unescape_text', 'guard_cell', 'unguard_cell', 'set_aside', 'nearest_names', 'one_of', 'whole', 'within',
-           'takes_options', 'guarded', 'get_device', 'in_order', 'with_progress', 'process_group']
+           'takes_options', 'plain_warning', 'guarded', 'get_device', 'in_order', 'with_progress', 'process_group']
 
 # %% ../nbs/00_core.ipynb #204a7b8f
-import difflib, errno, hashlib, json, operator, os, pickle, re, shutil, sys, tempfile, time, unicodedata, zipfile
+import difflib, errno, hashlib, json, operator, os, pickle, re, shutil, sys, tempfile, time, unicodedata, warnings, zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import timedelta
@@ -381,8 +381,9 @@ def nearest_names(
     n=3, # How many to list at most
 ) -> str: # ' Did you mean a, b?' or '' when nothing is near
     "The nearest of `names` as the end of an error message"
-    near = difflib.get_close_matches(str(name).lower(), list(names), n=n, cutoff=0.5)
-    return f" Did you mean {', '.join(near)}?" if near else ''
+    known = {str(o).lower():o for o in names} # however they are written
+    near = difflib.get_close_matches(str(name).lower(), known, n=n, cutoff=0.5)
+    return f" Did you mean {', '.join(str(known[o]) for o in near)}?" if near else ''
 
 # %% ../nbs/00_core.ipynb #4c326bab
 def one_of(
@@ -435,6 +436,16 @@ def takes_options(
         f.__delwrap__ = options # not its `__init__`, which is generated and has no source to read the comments from
         return f
     return decorate
+
+# %% ../nbs/00_core.ipynb #51eb6bf9
+def plain_warning(
+    message, # One sentence
+):
+    "Warn in one line, without a line of source; the same message once in a process, as Python does by default"
+    module = sys._getframe(1).f_globals.get('__name__', 'ir_cnn') # filters by module match it
+    warnings.warn_explicit(message, UserWarning, f'<{module}>', 1, module, _warned) # of a file in angle brackets Python looks for no source
+
+_warned = {} # the messages so far
 
 # %% ../nbs/00_core.ipynb #adbd582f
 def guarded(
@@ -502,6 +513,7 @@ def with_progress(
     looked_at = IN_NOTEBOOK or getattr(sys.stdout, 'isatty', bool)()
     start = last = time.time()
     bar,sizes,done = progress_bar(things, leave=False) if looked_at else things,[1]*len(things) if sizes is None else list(sizes),0
+    if looked_at: bar.comment = what # the first of them may take long
     for o,n in zip(bar, sizes):
         yield o
         done,now = done+n,time.time()

@@ -178,9 +178,9 @@ class Extract1000(NamedDataset):
 
     @property
     def readable(self):
-        "Readable class names, if the mapping file is there"
+        "{id: readable name} of the classes, as the mapping file has them, or without it as `readable_label` does"
         file = self.path/'LOC_synset_mapping.txt'
-        return read_synsets(file) if file.is_file() else {}
+        return read_synsets(file) if file.is_file() else {o:readable_label(o) for o in self.vocab}
 
 # %% ../../nbs/13_data.benchmark.ipynb #87d4bebc
 def read_synsets(

@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['table_endings', 'known_columns', 'dataset_modules', 'read_box', 'is_relative', 'check_items', 'shares_classes',
-           'RetrievalDataset', 'image_keys', 'own_rows', 'folder_items', 'missing_folder', 'FolderDataset', 'read_csv',
-           'named_columns', 'usual_sides', 'in_pixels', 'join_path', 'plain_label', 'TableDataset', 'image_sources',
-           'Report', 'same_files', 'lone_items', 'box_faults', 'read_index', 'IndexedDataset', 'register_dataset',
-           'registered_datasets', 'list_datasets', 'find_folder', 'is_path', 'local_path', 'local_dataset',
-           'known_options', 'read_dataset_name', 'get_dataset']
+           'RetrievalDataset', 'image_keys', 'own_rows', 'readable_label', 'folder_items', 'missing_folder',
+           'FolderDataset', 'read_csv', 'named_columns', 'usual_sides', 'in_pixels', 'join_path', 'plain_label',
+           'TableDataset', 'image_sources', 'Report', 'same_files', 'lone_items', 'box_faults', 'read_index',
+           'IndexedDataset', 'register_dataset', 'registered_datasets', 'list_datasets', 'find_folder', 'is_path',
+           'local_path', 'local_dataset', 'known_options', 'read_dataset_name', 'get_dataset']
 
 # %% ../../nbs/12_data.core.ipynb #10bffde5
 import csv, errno, hashlib, importlib, inspect, io, os, re, unicodedata
+from collections import Counter
+from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
 import numpy as np, pandas as pd, torch
@@ -108,6 +110,23 @@ def own_rows(
     at = {k:i for i,k in enumerate(image_keys(gallery))}
     own = np.array([at.get(k, -1) for k in image_keys(query)], dtype=np.int64)
     return torch.from_numpy(own) if (own>=0).any() else None
+
+# %% ../../nbs/12_data.core.ipynb #6e095083
+@lru_cache(1)
+def _wordnet_names():
+    "{WordNet id: name}, every name once"
+    from timm.data import ImageNetInfo # takes a while, and few data sets need it
+    usual,every = (ImageNetInfo(o).label_descriptions(as_dict=True) for o in ('imagenet-1k','imagenet-21k-goog'))
+    first = {k:v.partition(',')[0].strip() for k,v in (every|usual).items()}
+    among_usual,among_all = Counter(first[o] for o in usual),Counter(first.values())
+    return {k:v if (among_usual if k in usual else among_all)[v]==1 else f'{v} ({k})' for k,v in first.items()}
+
+def readable_label(
+    label, # The name of a class
+) -> str:
+    "What people read for a label: for a WordNet id, such as n01440764, its name, and for all others the label itself"
+    label = str(label)
+    return _wordnet_names().get(label, label) if re.fullmatch(r'n\d{8}', label) else label
 
 # %% ../../nbs/12_data.core.ipynb #cd58d047
 def folder_items(
@@ -438,7 +457,7 @@ def same_files(
 # %% ../../nbs/12_data.core.ipynb #c14881fb
 def lone_items(
     dataset, # A data set
-) -> list: # (row, problem, label)
+) -> list: # (row, problem, label, with the name that people read for it)
     "Classes with one image, and queries for which nothing is relevant"
     items,gallery,query = dataset.items,dataset.gallery,dataset.query
     label = items.label[~pd.Series(image_keys(items), dtype=object).duplicated().to_numpy()]
@@ -446,7 +465,8 @@ def lone_items(
     own = own_rows(gallery, query)
     relevant = query.label.map(gallery.label.value_counts()).fillna(0).to_numpy() - (0 if own is None else (own>=0).numpy())
     without = query.label[relevant<1]
-    return [(i, 'class of one image', o) for i,o in single.items()] + [(i, 'query without a relevant item', o) for i,o in without.items()]
+    named = lambda label: label if readable_label(label)==label else f'{label} ({readable_label(label).partition(" (")[0]})'
+    return [(i, what, named(o)) for what,found in (('class of one image', single), ('query without a relevant item', without)) for i,o in found.items()]
 
 # %% ../../nbs/12_data.core.ipynb #c2ad6e97
 def box_faults(items) -> list:
@@ -643,9 +663,10 @@ def _no_dataset(name, root, data):
     if is_path(name): return ValueError(missing_folder(name))
     known,place = registered_datasets(),Workspace(root, data).data
     places = [o for o in dict.fromkeys((place, Path(root).expanduser(), Path('.'))) if o.is_dir()]
+    where = f'{str(place)!r} or in the current folder'
     folders = [o.name for p in places for o in p.iterdir() if o.is_dir() or o.suffix.lower() in table_endings]
     return ValueError(f"There is no data set {str(name)!r}.{nearest_names(name, dict.fromkeys([*known, *folders]))} Registered: {', '.join(known)}. "
-                      f"A folder with class folders or a CSV file works too, when it lies under {str(place)!r}.")
+                      f"A folder of images or a CSV file works too: give its path, or its name when it lies in {where}.")
 
 def get_dataset(
     name, # A registered name, also with options in brackets, a folder below the data folder, a path, a CSV file, a table, a data set class, or a data set

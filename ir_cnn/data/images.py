@@ -439,7 +439,7 @@ def _part(image, box, short_side, exact):
         return next((o for o in (8,4,2) if o<=most and not (exact and (head.width%o or head.height%o))), 1)
     x,notes = _read(image, scale)
     for problem,detail in notes:
-        if problem=='damaged': warnings.warn(f'{image_name(image)} is damaged: {detail}.', stacklevel=3)
+        if problem=='damaged': plain_warning(f'{image_name(image)} is damaged: {detail}.')
     if box is None: return np.ascontiguousarray(x)
     try: l,t,r,b = whole_box(box, x.shape[1::-1])
     except ValueError as e: raise ValueError(f'{image_name(image)}: {e}') from e

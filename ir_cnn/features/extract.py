@@ -8,8 +8,9 @@ __all__ = ['unique_images', 'ChunkStore', 'tensor_frame', 'close_frame', 'write_
            'saved_embedder', 'embed_like']
 
 # %% ../../nbs/32_features.extract.ipynb #e6cc0581
-import contextlib, io, json, os, re, shutil, tempfile, time, warnings, zipfile, zlib
+import contextlib, io, json, os, re, shutil, tempfile, time, zipfile, zlib
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 import ir_cnn.features.store, numpy as np, pandas as pd, torch
 from fastcore.all import patch
@@ -152,7 +153,9 @@ def write_features(
         sizes.append(int((kept[rows]>=0).sum()))
         save_tensors(torch.tensor([codes[o] for o in items.label[rows & (kept>=0)]]), files[f'{side}_labels'])
     write_items(items, root, meta_path, meta['key'])
-    meta = meta | dict(seconds=round(seconds, 2), shape=[*sizes, width], vocab=list(codes), dropped={str(i):failed[which[i]] for i in np.flatnonzero(kept<0)},
+    made = datetime.now(timezone.utc).isoformat(timespec='seconds')
+    meta = meta | dict(seconds=round(seconds, 2), made=made, shape=[*sizes, width], vocab=list(codes),
+                       dropped={str(i):failed[which[i]] for i in np.flatnonzero(kept<0)},
                        files={k:file_stamp(o) for k,o in files.items()})
     save_json(meta, meta_path)
 
@@ -352,7 +355,12 @@ def compute(self:Extraction):
     with file_lock(self.meta_path):
         if not self.load(): write_features(store, self.items, which, codes, self.meta, self.files, self.meta_path, self.root)
         shutil.rmtree(store.folder, ignore_errors=True)
-        self.report(sum(map(len, todo.values())), time.time()-start)
+        self.report(int(self.counts[0]), time.time()-start) # without those that could not be read
+
+@patch
+def say(self:Extraction, text):
+    "Print a line about the files"
+    print(text.encode(errors='backslashreplace').decode()) # a folder's name may hold bytes that are not text
 
 @patch
 def report(self:Extraction, n, seconds):
@@ -363,7 +371,7 @@ def report(self:Extraction, n, seconds):
             f"in {seconds:.1f} s, {n/max(seconds, 1e-3):,.0f} a second, {self.settings.precision} on {self.settings.device}"
             + f" by each of {self.group.num_processes} processes"*several)
     if meta['dropped']: text += f"\n{len(meta['dropped']):,} of {len(self.items):,} rows are left out; {self.meta_path.name} says why, under 'dropped'"
-    print(text.encode(errors='backslashreplace').decode()) # a folder's name may hold bytes that are not text
+    self.say(text)
 
 # %% ../../nbs/32_features.extract.ipynb #d03a226b
 def warn_dropped(dropped, name):
@@ -371,14 +379,17 @@ def warn_dropped(dropped, name):
     reasons = {}
     for row,why in dropped.items(): reasons.setdefault(why, []).append(row) # an image that is on both sides has two rows
     for why,rows in list(reasons.items())[:10]:
-        warnings.warn(f"{f'Row {rows[0]} of {name} is' if len(rows)==1 else f'{len(rows)} rows of {name}, the first {rows[0]}, are'} left out: {why}")
-    if len(reasons)>10: warnings.warn(f'And {sum(map(len, list(reasons.values())[10:]))} more rows of {name}; `.dropped` lists them all.')
+        plain_warning(f"{f'Row {rows[0]} of {name} is' if len(rows)==1 else f'{len(rows)} rows of {name}, the first {rows[0]}, are'} left out: {why}")
+    if len(reasons)>10: plain_warning(f'And {sum(map(len, list(reasons.values())[10:]))} more rows of {name}; `.dropped` lists them all.')
 
 @patch
 def reuse(self:Extraction, found):
     "What there is to do and to say when stored features are used again"
+    meta,(gallery,query,_) = found.meta,found.meta['shape']
+    made = datetime.fromisoformat(meta['made']) if 'made' in meta else datetime.fromtimestamp(self.meta_path.stat().st_mtime) # earlier versions
+    self.say(f'Read {gallery:,} + {query:,} embeddings from {self.meta_path.parent}, made on {made.astimezone():%Y-%m-%d at %H:%M}')
     with file_lock(self.meta_path):
-        write_items(self.items, self.root, self.meta_path, found.meta['key'])
+        write_items(self.items, self.root, self.meta_path, meta['key'])
         if any(self.meta_path.parent.glob('.parts_*')): # left by a run that was killed in its last step
             shutil.rmtree(self.chunk_folder(unique_images(self.items)[0]), ignore_errors=True)
     warn_dropped(found.dropped, self.dataset.name)

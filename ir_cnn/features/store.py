@@ -9,7 +9,7 @@ __all__ = ['Features', 'image_contents', 'items_digest', 'network_digest', 'feat
            'open_features']
 
 # %% ../../nbs/31_features.store.ipynb #d6d7442f
-import errno, hashlib, inspect, json, os, stat, struct, time, warnings
+import errno, hashlib, inspect, json, os, stat, struct, time
 from pathlib import Path
 import ir_cnn, numpy as np, pandas as pd, PIL, timm, torch, torchvision
 from ..core import *
@@ -320,7 +320,7 @@ def load_features(
         meta = read_meta(meta_path)
         return None if key and meta['key']!=key else features_of(items, meta_path, meta, root, mmap)
     except FileNotFoundError: return None
-    except ValueError as e: warnings.warn(f'{e}: these features have to be computed again.')
+    except ValueError as e: plain_warning(f'{e}: these features have to be computed again.')
 
 # %% ../../nbs/31_features.store.ipynb #c4f9e12d
 def list_features(
@@ -333,7 +333,7 @@ def list_features(
             meta = read_meta(path)
             if not items_path(path).exists(): raise ValueError(f"The table of images {str(items_path(path))!r} is missing")
         except FileNotFoundError: continue # a run is just replacing it
-        except ValueError as e: warnings.warn(f'{e}: these features are left out.')
+        except ValueError as e: plain_warning(f'{e}: these features are left out.')
         else: rows.append((meta['dataset'], meta['model'], meta['training'], stored_protocol(meta), path.parent.name, *meta['shape']))
     return pd.DataFrame(rows, columns=['dataset','model','training','protocol','name','gallery','query','features'])
 

@@ -153,6 +153,14 @@ def _line(scored, ks):
     scores = [f'P@{k} {row[f"P@{k}"]:.4f}' for k in sorted({ks[0],ks[-1]})] + ([f'mAP {row.mAP:.4f}'] if 'mAP' in row else [])
     return f"{what}: {', '.join(scores)}" + (f'; {row.lone} of {row["query"]} queries have nothing to find' if row.lone else '')
 
+def _copies(scored):
+    "One sentence where a share of the queries that can be seen in P@1 has a copy in the gallery, or nothing"
+    row = scored.row.iloc[0]
+    if row.near_duplicates*100 < row['query']: return '' # a change of less than 0.01
+    have = 'has' if row.near_duplicates==1 else 'have'
+    return (f"{row.dataset}, {row.model}, {row.training}: {row.near_duplicates:,} of {row['query']:,} queries {have} nearly the same image in the gallery"
+            + (', so P@1 may flatter' if len(scored.queries) else ''))
+
 # %% ../../nbs/98_run.core.ipynb #47408dfb
 def find_datasets(
     request:RunRequest, # Its `dts_li`, and the `split` of folders and tables
@@ -201,13 +209,15 @@ def run(
     if model_li is None and dts_li is not None:
         say('No network was named, so test_resnet is used, a very small one with random weights: for photographs name a pretrained one, e.g. convnext_small.')
     looked_at = IN_NOTEBOOK or getattr(sys.stdout, 'isatty', bool)() # bars would fill a file
-    results,waiting,work = [],[],SimpleNamespace(what='', since=0, bars=how['progress'] and looked_at)
+    results,waiting,told,work = [],[],set(),SimpleNamespace(what='', since=0, bars=how['progress'] and looked_at)
     with signs_of_life(work) if how['progress'] and not looked_at else nullcontext():
         for scored in _results(r, datasets, group, work, how):
             work.what = ''
             results.append(scored)
             if group.is_main_process: waiting = _log([*waiting, scored], r.excel)
             say(_line(scored, r.ks))
+            if (copies := _copies(scored)) and copies not in told: say(copies) # once for all recipes
+            told.add(copies)
     if waiting: _write(waiting, r.excel) # if the workbook is still open, that is an error now
     say(f"Wrote {len(results)} rows to {r.excel}, {r.excel.with_suffix('.csv').name} and {r.excel.with_suffix('.md').name}, pictures to {r.workspace.log}")
     return with_published(pd.concat([o.row for o in results], ignore_index=True))

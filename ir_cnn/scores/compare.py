@@ -6,9 +6,8 @@
 __all__ = ['compare_logs', 'compare_rows']
 
 # %% ../../nbs/64_scores.compare.ipynb #62739df7
-import warnings
 import pandas as pd, torch
-from ..core import expand, one_of, reason
+from ..core import expand, one_of, plain_warning, reason
 from .log import key_columns, read_log, read_query_scores, score_columns
 from .stats import holm, paired_test
 
@@ -17,11 +16,11 @@ def _scores(path, row):
     "The kept scores of the queries of a row, without those that do not give its figures"
     try: kept = pd.DataFrame() if path is None else read_query_scores(path, row)
     except ValueError as e:
-        warnings.warn(f"{reason(e)} Its row is not tested.")
+        plain_warning(f"{reason(e)} Its row is not tested.")
         return pd.DataFrame()
     stale = [o for o in score_columns(kept) if o in row and not abs(kept[o].mean()-row[o]) < 5e-5] # half of the last decimal that is shown
-    if stale: warnings.warn(f"The kept scores of queries of {row['dataset']}, {row['model']} do not give its {stale[0]}, so they are not compared: "
-                            "run it again, or delete them.")
+    if stale: plain_warning(f"The kept scores of queries of {row['dataset']}, {row['model']} do not give its {stale[0]}, so they are not compared: "
+                             "run it again, or delete them.")
     return kept.drop(columns=stale)
 
 # %% ../../nbs/64_scores.compare.ipynb #d3db7c10

@@ -26,7 +26,7 @@ from .metrics import score_table
 
 # %% ../../nbs/63_scores.log.ipynb #fff54342
 key_columns = ['dataset','model','training','weights','protocol','metric','recipe']
-_size = ['gallery','query','lone','features','seconds']
+_size = ['gallery','query','lone','near_duplicates','features','seconds']
 _origin = 'features_key' # a column that says what the scores were computed from, where a run knows it
 _needed = key_columns[:-1] # tables of earlier versions have no recipe
 
@@ -83,7 +83,7 @@ def _figures(frame):
 
 def _usual_order(frame):
     "The table with its columns in the usual order"
-    first = [o for o in (*key_columns,'class','queries') if o in frame]
+    first = [o for o in (*key_columns,'class','name','queries') if o in frame]
     scores = _figures(frame)
     last = [o for o in _size if o in frame]
     return frame[first + scores + last + [o for o in frame if o not in {*first, *scores, *last}]]
@@ -93,7 +93,7 @@ def precision_at_k_to_dataframe(
     precisions, # {K: mean precision}, or `evaluate`'s table
     dataset, # Its name
     model, # Its name
-    **meta # training, weights, protocol, metric, recipe, other scores, gallery, query, features, seconds; what else there is comes last
+    **meta # training, weights, protocol, metric, recipe, other scores, gallery, query, lone, near_duplicates, features, seconds; others come last
 ) -> pd.DataFrame: # One row
     "The result of one data set and model as a table"
     if isinstance(precisions, pd.DataFrame):
@@ -188,7 +188,7 @@ def _write_table(file, table):
         csv.writer(f, quoting=csv.QUOTE_NONNUMERIC, lineterminator='\n').writerows([[*names, _check_name(names, columns)], *zip(*columns, ['']*len(table))])
 
 # %% ../../nbs/63_scores.log.ipynb #8ce94b14
-_texts = ['query','class','label',_origin]
+_texts = ['query','class','name','label',_origin]
 
 def _read_cells(file):
     "(names, columns of cells) in a file of scores; raises `ValueError` when the digest of its cells is another one"
@@ -319,7 +319,7 @@ def merge_log(
     scores = score_columns(old, bounds=True)
     def renewed(row, by):
         "The new row, with the scores that only the old one has when both come from the same features"
-        said = [o for o in (*_size, _origin) if not _missing(row.get(o))]
+        said = [o for o in (*_size, _origin) if o!='near_duplicates' and not _missing(row.get(o))] # it follows from the features, and earlier logs lack it
         same = bool(said) and all(o in by and row[o]==by[o] for o in said)
         return {o:v for o,v in row.items() if (same or o not in scores) and not o.startswith('published ')} | by
     known = [{k:v for k,v in o.items() if not _missing(v)} for o in new.to_dict('records')] # what a run did not measure replaces nothing
@@ -329,7 +329,6 @@ def merge_log(
     frame = frame.reindex(columns=list(dict.fromkeys([*frame, *old]))) # no column goes, also when its last score does
     frame = frame.assign(**{o:frame[o].fillna('') for o in key if o in frame})
     return _usual_order(frame.drop(columns='recipe') if 'recipe' in frame and (frame.recipe=='').all() else frame)
-
 
 # %% ../../nbs/63_scores.log.ipynb #1bd63b04
 def _table(frames, extra=()):

@@ -207,7 +207,10 @@ def full_ranks(
     n_relevant,by = count_relevant(query_labels, gallery_labels, exclude),_ByLabel(gl, int(max(ql.max(), gl.max()))+1)
     rows = max(1, min(chunk[0], 2**22//int(n_relevant.max().clamp(min=1))))
     ranks,starts = [],range(0, len(query), rows)
-    for s in progress_bar(starts, leave=False) if progress else starts:
+    if progress:
+        starts = progress_bar(starts, leave=False)
+        starts.comment = 'ranking'
+    for s in starts:
         q,g = by.pairs(ql[s:s+rows])
         some = None if exclude is None else exclude[slice(s, s+rows)]
         if some is not None: q,g = (o[some.allowed(q, g)] for o in (q,g))

@@ -12,9 +12,10 @@ from collections import namedtuple
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
 from fastcore.basics import patch, store_attr
 from ..core import *
-from ..data.core import own_rows
+from ..data.core import own_rows, readable_label
 from ..features.extract import extract
 from ..search.exclude import label_codes
+from ..search.duplicates import near_duplicates as find_near_duplicates
 from ..search.knn import Neighbours, knn
 from ..boost.recipes import get_recipe, recipe_settings
 from .stats import bootstrap_interval, mean_score, per_class
@@ -98,6 +99,14 @@ def get_neighbours(
     return StoredSearch(features, name, metric, recipe, root, device, progress).neighbours(k)
 
 
+# %% ../../nbs/65_scores.results.ipynb #9922d548
+@patch
+def near_duplicates(self:StoredSearch) -> pd.DataFrame: # Columns query and gallery (row numbers) and distance
+    "The queries of which the gallery holds nearly the same image, from the kept neighbours of the plain cosine"
+    f = self.features
+    plain = StoredSearch(f, self.name, 'cosine', 'plain', self.root, self.device, self.progress)
+    return find_near_duplicates(f.query, f.gallery, plain.neighbours(min(8, len(f.gallery))))
+
 # %% ../../nbs/65_scores.results.ipynb #80121b1c
 @patch
 def ranks(self:StoredSearch):
@@ -150,11 +159,13 @@ def class_scores(
     values, # {column: `[Q]`} of scores
     labels, # `[Q]` class names
     lone, # `[Q]` booleans: queries with nothing to find
-) -> pd.DataFrame: # Columns class, queries, lone, and the scores
+) -> pd.DataFrame: # Columns class, name where people read another one, queries, lone, and the scores
     "For each class its queries, how many of them have nothing to find, and the mean of every score"
     codes,names = pd.factorize(np.asarray(labels, dtype=object), sort=True) # numbers are grouped faster than names
     queries,*means = [per_class(v, torch.from_numpy(codes)) for v in (lone.double(), *values.values())]
     table = pd.DataFrame({'class':[str(names[o]) for o in queries['class']], 'queries':queries.queries.astype(int)})
+    readable = table['class'].map(readable_label)
+    if (readable!=table['class']).any(): table.insert(1, 'name', readable)
     return table.assign(lone=(queries.value*queries.queries).round().astype(int), **{c:t.value for c,t in zip(values, means)})
 
 # %% ../../nbs/65_scores.results.ipynb #090a0e4b
@@ -183,13 +194,13 @@ def score_result(
     bounds = {f'{c} {end}':b for c,v in values.items() for end,b in zip(('low','high'), bootstrap_interval(v))} if interval else {}
     origin,labels = dict(features_key=search.features_key),f.query_items.label.astype(str).tolist()
     how = dict(training=meta['training'], weights=meta['weights_from'], protocol=protocol, metric=search.metric, recipe=recipe_name(search.recipe))
-    sizes = dict(gallery=size, query=len(f.query), lone=int(lone.sum()), features=f.gallery.shape[1], seconds=meta['seconds'])
+    copies = len(search.near_duplicates())
+    sizes = dict(gallery=size, query=len(f.query), lone=int(lone.sum()), near_duplicates=copies, features=f.gallery.shape[1], seconds=meta['seconds'])
     precisions = {k:means.pop(f'P@{k}') for k in ks}
     row = precision_at_k_to_dataframe(precisions, meta['dataset'], meta['model'], **how, **means, **bounds, **sizes, **origin)
     queries = pd.DataFrame(dict(query=image_names(f)['query'], label=labels, **{c:v.cpu().numpy() for c,v in values.items()}, **origin))
     made_with = {o:str(meta[o]) for o in ('precision','preprocessing')} | dict(extracted_with=str(meta['versions']))
     return Scored(row, class_scores(values, labels, lone).assign(**origin), queries, run_settings(recipe_settings=search.settings, **made_with))
-
 
 # %% ../../nbs/65_scores.results.ipynb #7d2d7bd2
 def pair_cosines(

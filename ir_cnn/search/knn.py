@@ -347,7 +347,10 @@ def knn(
     batches,rescreened = [slice(a, b) for a,b in zip(edges, edges[1:])],0
     blocks = _read_blocks(gallery, size, tile, metric, device) if measured is None else [measured.block(metric)]
     work = ((block,qs) for block in blocks for qs in batches)
-    for block,qs in progress_bar(work, total=len(batches)*-(-N//size), leave=False) if progress else work:
+    if progress:
+        work = progress_bar(work, total=len(batches)*-(-N//size), leave=False)
+        work.comment = 'searching'
+    for block,qs in work:
         q = Rows(exact_floats(query[qs], device), metric, 'query', qs.start)
         d,i,undecided = _search_block(q, block, k, kernels, None if exclude is None else exclude[qs])
         if block.start: d,i = _merge(q, gallery, I[qs].to(device), i, k, metric)
