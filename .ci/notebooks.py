@@ -147,11 +147,26 @@ def cell_faults(cell, source):
     code = source if cell['cell_type'] == 'code' else ''.join(m[0] for m in re.finditer(r'^(```|~~~).*?^\1', source, re.M|re.S))
     yield from (f'a line of code has {len(o)} characters, more than 160: {o.strip()[:50]!r}' for o in code.splitlines()
                 if len(o) > 160 and not o.startswith('#|') and 'class Head(' not in code) # the source of Head is part of the key of kept features: it stays
+    if '{{<' in source: yield f"Quarto takes '{{{{<' for a command, write '{{{{ <': {source[max(0, source.index('{{<')-20):][:50]!r}"
+    yield from (o for text in texts(dict(cells=[cell])) for o in markup_faults(text))
     if cell['cell_type'] != 'code': return
     if re.search(r'^#\s*\|\s*eval:\s*false', source, re.M): yield 'a cell is never run (eval: false)'
     try: kinds = {isinstance(o, (ast.Import, ast.ImportFrom)) for o in ast.parse(source).body}
     except SyntaxError: return # a cell with magics
     if len(kinds) == 2 and not exported.match(source): yield f'an import cell also holds other code: {source.splitlines()[0]!r}'
+
+begins = re.compile(r'([-*+]|\d+[.)]) \S|#{1,6} |\|.*\|$') # a list, a heading, a table
+goes_on = re.compile(r'\s*([-*+]|\d+[.)]) |\||#|:::|>|  ') # what one of these may follow without an empty line
+
+def markup_faults(text):
+    "What Jupyter shows as meant in a piece of Markdown, and Quarto does not"
+    lines = unfenced(text).splitlines()
+    for above, line in zip(lines, lines[1:]):
+        if above.strip() and not goes_on.match(above) and begins.match(line): yield f'an empty line is missing above {line[:50]!r}'
+    prose = re.sub(r'`[^`]*`|\{#[^}]*\}', '', '\n'.join(lines)) # without code and ids
+    yield from (f'two asterisks are left as text: {o.strip()[:60]!r}' for o in re.split(r'\n\s*\n|\n(?=\s*[-|])', prose) if len(re.findall(r'(?<!\\)(?:(?<!\w)\*\*|\*\*(?!\w))', o)) % 2)
+    yield from (f'two underscores begin a strong text: {o!r}, write it as code' for o in re.findall(r'(?<![\w\\/])__\w+__(?!\w)', prose))
+    if len(re.findall(r'^:{3,}.*\{', prose, re.M)) != len(re.findall(r'^:{3,}\s*$', prose, re.M)): yield f'a frame (:::) is not closed: {text[:40]!r}'
 
 def output_faults(cell, source):
     "What is wrong with what one code cell stores"
@@ -289,6 +304,7 @@ def execute(paths):
     from nbclient import NotebookClient
     from nbdev.clean import nbdev_clean
     data = os.environ.pop('IR_CNN_DATA', None) # what is stored must not depend on the data of one machine
+    os.environ.pop('MPLBACKEND', None) # with Agg a notebook shows no figures of pyplot itself
     for path in paths:
         if data and path.parent.name == 'benchmarks': os.environ['IR_CNN_DATA'] = data # except where it is measured
         nb = nbformat.read(path, as_version=4)

@@ -125,6 +125,7 @@ def finish(path, page, described):
 
 def page_faults(nb, page, described):
     "What is wrong with one prepared page"
+    yield from (o for text in described.values() for o in notebooks.markup_faults(text))
     kept, hidden = {c.get('id') for c in page['cells']}, re.compile(r'\s*#\s*\|\s*(hide|export|include: false)')
     for c in nb['cells'][1:]:
         if c['cell_type'] == 'markdown' and c.get('id') not in kept: yield f"a text is not on the page: {''.join(c['source'])[:60]!r}"

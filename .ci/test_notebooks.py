@@ -112,6 +112,11 @@ expected = { # what check has to say, and nothing else, after each of these chan
     'a cell is never run': [guide(code('#| eval: false\nf()'))],
     "a source is one string, not a list of lines: 'x'": [guide({**md('x'), 'source': 'x'})],
     'a line of code has 161 characters': [guide(code('#'*161), code('#'*160), md('x'*200)), guide(md(f"```\n{'x'*161}\n```"))],
+    'an empty line is missing above': [cells('guide', md(f'Some text:\n{o}')) for o in ('- a list', '1. a list', '## A heading', '| a | b |\n|---|---|\n| 1 | 2 |')],
+    'two asterisks are left as text': [cells('guide', md('**strong* text, `2**x` and 2**3'))],
+    "two underscores begin a strong text: '__init__'": [cells('guide', md('as __init__ says'))],
+    'a frame (:::) is not closed': [cells('guide', shown('::: {.symbol}\ntext'))],
+    "Quarto takes '{{<' for a command": [cells('00_core', code("f'{{<: {x}}}'"))],
     'an import cell also holds other code': [cells('00_core', code('import os\nos.getcwd()'))],
     'core imports spec, which comes later': [adds('core', 'from .spec import *')],
     'core imports scores.ranks, which comes later': [adds('core', 'def f():\n    from ir_cnn.scores.ranks import x')], # a cycle by way of search.knn

@@ -1,7 +1,7 @@
 "The public face of the library: every name that `from ir_cnn.all import *` brings. What is not in it is imported from its module."
 from .core import Workspace, variant, safe_name, get_feature_paths, get_label_paths, load_tensors
 from .data.splits import FolderSplit, RandomSplit, ListSplit, ClassSplit, LeaveOneOut, Itself
-from .data.core import get_dataset, list_datasets, register_dataset, RetrievalDataset, FolderDataset, TableDataset, own_rows, IndexedDataset
+from .data.core import get_dataset, list_datasets, register_dataset, RetrievalDataset, FolderDataset, TableDataset, own_rows, IndexedDataset, readable_label
 from .data.benchmark import write_digits
 from .models.pooling import GeM
 from .models.heads import Head
@@ -12,6 +12,7 @@ from .features.store import Features, load_features, list_features, open_feature
 from .features.extract import extract, saved_embedder, embed_like
 from .search.exclude import Exclude
 from .search.knn import knn, Neighbours, MeasuredGallery, distance_metrics
+from .search.duplicates import near_duplicates
 from .boost.whitening import Whitening, fit_whitening, learn_whitening, matching_pairs
 from .boost.rerank import expand_query, augment_database, k_reciprocal, diffusion
 from .boost.recipes import apply_recipe, register_recipe, booster, recipes
@@ -24,7 +25,7 @@ from .scores.compare import compare_logs, compare_rows
 from .plots.thumbnails import Thumbnails
 from .plots.neighbours import plot_neighbours, plot_worst
 from .plots.confusion import plot_confusion
-from .plots.curves import plot_precision, plot_distances, plot_roc
+from .plots.curves import plot_precision, plot_distances, plot_roc, plot_scores
 from .plots.map import plot_map
 from .train.losses import create_loss
 from .train.loaders import retrieval_dls, training_items, hold_out_classes
