@@ -70,7 +70,8 @@ class Lab:
         self.page, self.screenshots, self.problems = context.new_page(), screenshots, []
         self.page.set_default_timeout(20_000)
         for event, text in {'console': lambda o: o.type == 'error' and o.text, 'pageerror': str,
-                            'requestfailed': lambda o: f'{o.method} {o.url} ({o.failure})',
+                            # a page that is left gives up what it was still reading: no fault of anybody
+                            'requestfailed': lambda o: (o.method, o.failure)!=('GET', 'net::ERR_ABORTED') and f'{o.method} {o.url} ({o.failure})',
                             'response': lambda o: o.status >= 400 and f'{o.status} {o.request.method} {o.url}'}.items(): self.watch(event, text)
         context.route(lambda url: urlsplit(url).scheme in ('http', 'https', 'ws', 'wss') and urlsplit(url).hostname != '127.0.0.1',
                       lambda route: (self.problems.append(f'outside: {route.request.url}'), route.abort()))
