@@ -345,7 +345,7 @@ def _score_lines(self:RetrievalInterpretation):
     if deep is not None: yield 'MAP@R',f"{mean_score(map_at_r(deep)):.3f}"
     else:
         k = self.neighbours.k
-        yield f'mAP@{k}',f"{mean_score(self.scores('average_precision', k)):.3f}, of the {k} kept neighbours" + "; `report` ranks the whole gallery"*self.plain
+        yield f'mAP@{k}',f"{mean_score(self.scores('average_precision', k)):.3f}, of the {k} kept neighbours" + "; .report() ranks the whole gallery"*self.plain
     classes = per_class(first.cpu().masked_fill(lone, torch.nan), self.query_items.label).dropna().sort_values('value', kind='stable')
     if len(classes)>1:
         worst = classes.iloc[0]
@@ -359,10 +359,10 @@ def _score_lines(self:RetrievalInterpretation):
 def _duplicate_line(self:RetrievalInterpretation):
     "What the summary says about near-duplicates"
     searched = self.plain and self.neighbours.metric=='cosine' and self.neighbours.k>=min(8, len(self.gallery_items))
-    if not searched and len(self)*len(self.gallery_items)>_at_once: return 'not looked for: see `duplicates`'
+    if not searched and len(self)*len(self.gallery_items)>_at_once: return 'not looked for: see .duplicates()'
     n = len(self.duplicates())
     if not n: return 'no query has nearly the same image in the gallery'
-    return f"{n:,} of {len(self):,} queries {'has' if n==1 else 'have'} nearly the same image in the gallery: P@1 may flatter, see `duplicates`"
+    return f"{n:,} of {len(self):,} queries {'has' if n==1 else 'have'} nearly the same image in the gallery: P@1 may flatter, see .duplicates()"
 
 # %% ../../nbs/90_explore.interpretation.ipynb #40475001
 @patch
