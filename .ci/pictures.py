@@ -6,7 +6,7 @@
 Ten photographs are cut into square pieces that do not overlap; the pieces of one photograph form a class, and each piece searches all others.
 Needs `pip install scikit-image`, the ImageNet weights of mobilenetv2_100 (downloaded through timm, or a file), and Chromium for the browser.
 """
-import argparse, io, json, tempfile
+import argparse, io, tempfile
 from pathlib import Path
 from PIL import Image, ImageOps
 from ir_cnn.all import *

@@ -4,8 +4,9 @@
     rendered.py [_proc] [--screenshots DIR] [--only NAME...]
 
 First the index of the search is written anew: an entry for each heading and symbol, whose first line says what it is. Quarto's own has one for each large
-section, in which the lines found are those of tests. And the bar marks the page that is open, where Quarto marks its first link. Then the checks. The files themselves: as many blocks of code and tables as the prepared notebook, no markup left as text, a text for each picture, links that lead somewhere,
-nothing from other hosts, no scripts for widgets where there are none. In the browser, at the width of a desktop and of a phone: no page scrolls sideways,
+section, in which the lines found are those of tests. And the bar marks the page that is open, where Quarto marks its first link. Then the checks.
+The files themselves: as many blocks of code and tables as the prepared notebook, no markup left as text, a text for each picture, links that lead
+somewhere, nothing from other hosts, no scripts for widgets where there are none. In the browser, at the width of a desktop and of a phone: no page scrolls sideways,
 nothing is asked of other hosts or missing, no script fails, and all text stands out from its ground by 4.5 to 1 in the light and in the dark theme
 (WCAG 2.2, 1.4.3; 3 to 1 for large text). Without Chromium or playwright one line says that this half was skipped. Exit status 1 when something is wrong.
     --screenshots DIR   keep a picture of each page there, desktop and phone, light and dark

@@ -25,10 +25,9 @@ from ..plots.thumbnails import Thumbnails, jpeg_url
 from ..plots.neighbours import distance_text, figure_png, frame_colours
 from ..plots.confusion import class_confusion, most_confused, plot_confusion
 from ..plots.curves import plot_distances, plot_precision, plot_roc, sample_pairs, score_curve
-from .explain import explain_pair
 from .marks import Marks
 from .searcher import Searcher
-from .session import state_signs, views_left_out
+from .session import explain_images, state_signs, views_left_out
 
 # %% ../../nbs/95_explore.report.ipynb #c8b67c17
 def html_figure(fig, alt) -> str:
@@ -211,7 +210,7 @@ def classes(self:Report, n=12) -> str:
     halves = (t.head(n), t[t[self.judge].notna()].tail(n)[::-1]) if many else (t.head(-(-len(t)//2)), t.tail(len(t)//2)) if len(t)>6 else (t, t[:0])
     what = f'Of {len(t):,} classes the {n} with the lowest {self.judge}, and the {n} with the highest'
     if not many: what = f'All {len(t):,} classes, the lowest {self.judge} first'
-    lone = f', empty where no query has anything to find'*bool(t[self.judge].isna().any())
+    lone = ', empty where no query has anything to find'*bool(t[self.judge].isna().any())
     tables = ''.join(f'<div>{html_table(o)}</div>' for o in halves if len(o))
     return html_note(f'{what}{lone}; images are those in the gallery.') + f'<div class="halves">{tables}</div>'
 
@@ -276,12 +275,10 @@ def explanation(self:Report, q) -> str:
     s = self.searcher
     found = [i for i in self.found.indices[q].tolist() if i>=0]
     i = next((o for o in found if s.labels['gallery'][o]!=s.labels['query'][q]), found[0])
-    how = self.features.meta['preprocessing']
     try:
-        pair = explain_pair(s.embedder, s.paths['query'][q], s.paths['gallery'][i], s.boxes['query'][q], s.boxes['gallery'][i],
-                            how['protocol'], pad_size=how.get('size', 224))
+        pair = explain_images(s, s.paths['query'][q], s.paths['gallery'][i], s.boxes['query'][q], s.boxes['gallery'][i])
         pictures = pair.pictures(side=176)
-    except Exception as e: return html_note(f'Not explained: {reason(e)}') # the network or an image is missing, or has no map
+    except Exception as e: return html_note(f'Not explained: {reason(e)}') # the network or an image is missing
     names = ['query','regions of the query','result','regions of the result']
     cards = ''.join(html_card(jpeg_url(o), [n]) for n,o in zip(names, pictures))
     cosine = f'cosine {pair.similarity:.3f}{views_left_out(self.features)}'

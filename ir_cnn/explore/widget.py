@@ -22,7 +22,7 @@ from ..search.knn import distance_metrics
 from ..data.images import Image, exif_orientation, open_image
 from ..data.core import readable_label
 from ..plots.thumbnails import Thumbnails, fit_side, jpeg_url, thumbnail, to_jpeg
-from ..plots.neighbours import distance_text, frame_colours
+from ..plots.neighbours import distance_text, fallback_fonts, frame_colours
 from .marks import mark_kinds
 from .searcher import query_orders
 from .session import BrowsingSession, right_text, state_of, state_signs, views_left_out
@@ -73,7 +73,7 @@ def place_there(
 ) -> str:
     "Where the other model has an image: further up, further down, at the same rank or not among its results"
     other = there.get(name)
-    if other is None: return f'{absent}'
+    if other is None: return absent
     return f"there {other}{'' if other==rank else ' ↓' if other>rank else ' ↑'}"
 
 def card_view(
@@ -523,8 +523,7 @@ def _zoom(self:RetrievalBrowser, of, i, name=None):
 @cache
 def _font(wide, size):
     "A font of this machine, for letters of Asia where they are wide"
-    families = ['Noto Sans CJK JP','Noto Sans CJK SC','Source Han Sans','WenQuanYi Micro Hei','Microsoft YaHei','Yu Gothic','Hiragino Sans','Arial Unicode MS']
-    found = [o for o in families if wide and o in font_manager.get_font_names()]
+    found = [o for o in fallback_fonts if wide and o in font_manager.get_font_names()]
     return ImageFont.truetype(font_manager.findfont(font_manager.FontProperties(family=[*found,'DejaVu Sans'])), size)
 
 def _write_line(draw, x, y, text, width, size=12):

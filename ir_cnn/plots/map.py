@@ -8,7 +8,7 @@ __all__ = ['map_methods', 'pca_map', 'tsne_map', 'umap_map', 'embedding_map', 'v
 
 # %% ../../nbs/74_plots.map.ipynb #b2039328
 import matplotlib.pyplot as plt
-import numpy as np, pandas as pd, torch
+import numpy as np, torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from sklearn.manifold import TSNE
@@ -92,7 +92,7 @@ def axis_names(
     "What the axes of a map mean"
     if method=='pca':
         return [f'principal component {i}: {100*o:.0f} % of the variance' for i,o in enumerate(variance_shares(embeddings, coordinates, metric), 1)]
-    return [f'{method}: neighbours stay near, distances between groups mean little','']*(method in ('tsne','umap')) or ['','']
+    return [f'{method}: neighbours stay near, distances between groups mean little' if method in ('tsne','umap') else '', '']
 
 # %% ../../nbs/74_plots.map.ipynb #7fc6a928
 def spread_points(

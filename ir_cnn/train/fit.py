@@ -16,7 +16,7 @@ from importlib import import_module
 from numbers import Number, Real
 from pathlib import Path
 from ..data.images import * # first: it quiets a warning that fastai's import brings
-import fastai.optimizer as fastai_optimizers, numpy as np, pandas as pd, yaml
+import fastai.optimizer as fastai_optimizers, numpy as np, yaml
 from fastai.callback.all import EarlyStoppingCallback, GradientAccumulation, MixedPrecision, ParamScheduler, SchedCos, SchedLin, SchedNo, combine_scheds
 from fastai.callback.schedule import minimum, steep, valley
 from fastcore.all import L, docments
