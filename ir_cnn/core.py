@@ -7,16 +7,19 @@ __all__ = ['expand', 'Workspace', 'check_folder', 'safe_name', 'variant', 'resul
            'remove_leftovers', 'atomic_write', 'file_lock', 'atomic_folder', 'digest', 'reason', 'save_tensors',
            'check_tensors', 'load_tensors', 'file_digest', 'save_json', 'load_json', 'reserve_space', 'escape_text',
            'unescape_text', 'guard_cell', 'unguard_cell', 'set_aside', 'nearest_names', 'one_of', 'whole', 'within',
-           'takes_options', 'plain_warning', 'guarded', 'get_device', 'in_order', 'with_progress', 'process_group']
+           'takes_options', 'plain_warning', 'guarded', 'get_device', 'computing_on', 'one_thread', 'in_order',
+           'with_progress', 'share_work', 'compiled', 'process_group', 'Facts', 'installed', 'machine_facts']
 
 # %% ../nbs/00_core.ipynb #204a7b8f
-import difflib, errno, hashlib, json, operator, os, pickle, re, shutil, sys, tempfile, time, unicodedata, warnings, zipfile
-from concurrent.futures import ThreadPoolExecutor
+import difflib, errno, hashlib, json, operator, os, pickle, platform, re, shutil, sys, tempfile, threading, time, unicodedata, warnings, zipfile
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import timedelta
+from functools import lru_cache, update_wrapper
+from importlib.metadata import PackageNotFoundError, version
 from numbers import Integral, Real
 from pathlib import Path
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 import filelock, torch
 from fastcore.all import basic_repr, delegates, patch
 from fastai.torch_core import default_device
@@ -452,12 +455,16 @@ def guarded(
     command, # Its name, for the message
     work, # A function without arguments
     smaller, # What to reduce when memory runs out
+    threads=None, # How many compute; default: as many as torch has
 ): # The result of `work()`
     "Call `work()` for a command: errors that the user can correct become one sentence and a non-zero exit status"
     def fail(message): sys.exit(f'{command}: error: {message}')
     for o in (sys.stdout, sys.stderr): # a terminal that cannot show a name shows its code instead
         if hasattr(o, 'reconfigure'): o.reconfigure(errors='backslashreplace')
-    try: return work()
+    before = torch.get_num_threads()
+    try:
+        if threads is not None: torch.set_num_threads(whole(threads, 'threads', 1, 1024)) # many more than there are cores cannot be started
+        return work()
     except (ValueError, OSError, FloatingPointError) as e:
         if getattr(e, 'errno', None)==errno.EMFILE: fail(f"{e}; allow more open files ('ulimit -n 1024'), or choose --workers 0")
         fail(str(e).split('when calling event')[-1].split('\n\t')[-1]) # without the lines that fastai puts before an error in a callback
@@ -469,6 +476,7 @@ def guarded(
     except KeyboardInterrupt:
         print('\nStopped. What was finished is kept; the same command goes on from there.', file=sys.stderr)
         sys.exit(130)
+    finally: torch.set_num_threads(before)
 
 # %% ../nbs/00_core.ipynb #26ed5a7f
 def get_device(
@@ -482,22 +490,61 @@ def get_device(
     except (RuntimeError, AssertionError, NotImplementedError) as e:
         raise ValueError(f"The device {str(device)!r} cannot be used on this machine ({reason(e)}): try 'cpu'.") from e
 
+# %% ../nbs/00_core.ipynb #eecee4df
+def computing_on(device) -> str:
+    "Where is computed, in words; on a processor with the number of threads"
+    device,n = torch.device(device),torch.get_num_threads()
+    return f'computing on {device}' + (f" with {n} {'thread' if n==1 else 'threads'}" if device.type=='cpu' else '')
+
+# %% ../nbs/00_core.ipynb #887bb411
+_alone = SimpleNamespace(lock=threading.Lock(), users=0, threads=1)
+
+@contextmanager
+def _single_threaded_workers():
+    "Inside, threads that call `torch.set_num_threads(1)` compute alone; yields the number of threads torch had"
+    mine = torch.get_num_threads() # one where this is work inside work
+    with _alone.lock:
+        if not _alone.users: _alone.threads = mine
+        _alone.users += 1
+    try: yield _alone.threads
+    finally:
+        with _alone.lock:
+            _alone.users -= 1
+            torch.set_num_threads(mine)
+            if not _alone.users and mine!=_alone.threads: # new threads start with what any thread has set last
+                with ThreadPoolExecutor(1) as pool: pool.submit(torch.set_num_threads, _alone.threads)
+
+def _as_here(f):
+    "`f` as this thread would compute it: other threads know nothing of its inference mode, whose tensors they could not change"
+    inside = torch.is_inference_mode_enabled()
+    def here(o):
+        with torch.inference_mode(inside): return f(o)
+    return here
+
+@contextmanager
+def one_thread():
+    "Inside, this thread computes alone: short steps, in which several would mostly wait for each other. Gives the number of threads it had"
+    mine = torch.get_num_threads()
+    with _single_threaded_workers():
+        torch.set_num_threads(1)
+        yield mine
+
 # %% ../nbs/00_core.ipynb #c5e1a005
 def in_order(
     f, # A function of one item
     things, # The items
     threads, # Number of threads; 1 or fewer: the calling thread alone
-    start=None, # Called once in each thread
 ): # Results, in the order of `things`
-    "`f` of each item, computed in several threads"
+    "`f` of each item, computed in several threads, which do not wait for each other"
     if threads<=1: yield from map(f, things); return
-    pool,waiting = ThreadPoolExecutor(threads, initializer=start),[]
-    try:
-        for o in things:
-            waiting.append(pool.submit(f, o))
-            if len(waiting) > 2*threads: yield waiting.pop(0).result()
-        while waiting: yield waiting.pop(0).result()
-    finally: pool.shutdown(wait=True, cancel_futures=True) # also when the caller stops early, or after an error
+    with _single_threaded_workers():
+        f,pool,waiting = _as_here(f),ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)),[]
+        try:
+            for o in things:
+                waiting.append(pool.submit(f, o))
+                if len(waiting) > 2*threads: yield waiting.pop(0).result()
+            while waiting: yield waiting.pop(0).result()
+        finally: pool.shutdown(wait=True, cancel_futures=True) # also when the caller stops early, or after an error
 
 # %% ../nbs/00_core.ipynb #5bfe1f0b
 def with_progress(
@@ -523,6 +570,54 @@ def with_progress(
             print(f'{done:,} of {sum(sizes):,} {what}, {speed}', flush=True)
             last = now
 
+# %% ../nbs/00_core.ipynb #71735b62
+def share_work(
+    f, # A function of one item, which stores its result itself
+    items, # The items
+    threads=None, # Number of threads; default: as many as torch has
+    what=None, # Shows a bar that counts them, e.g. 'blocks'; None: none
+):
+    "Call `f` with each item; every thread takes the next one and computes it alone. The first error stops the rest and is raised here"
+    items = list(items)
+    n = min(threads or torch.get_num_threads(), len(items))
+    if n<=1:
+        for o in with_progress(items, what, show=bool(what)): f(o)
+        return
+    f,stop = _as_here(f),threading.Event()
+    def alone(o):
+        if stop.is_set(): return
+        try: f(o)
+        except BaseException: stop.set(); raise
+    with _single_threaded_workers():
+        pool = ThreadPoolExecutor(n, initializer=torch.set_num_threads, initargs=(1,))
+        try:
+            done = as_completed([pool.submit(alone, o) for o in items])
+            for _ in with_progress(items, what, show=bool(what)): next(done).result()
+        finally: stop.set(); pool.shutdown(wait=True, cancel_futures=True)
+
+# %% ../nbs/00_core.ipynb #9dc0a040
+@lru_cache
+def compiled(
+    f, # A function of arrays and numbers, in the part of Python that numba knows
+    *helpers, # Functions of the same module that it calls
+): # The compiled function, or None where numba is absent, broken or told not to compile
+    "`f` compiled by numba for this processor, on its first call; sums may be taken in any order, and other threads go on meanwhile"
+    try: from numba import config, njit
+    except Exception: return None # one that does not fit the other packages may raise anything
+    if config.DISABLE_JIT: return None # as plain Python a search would take days
+    options = dict(nogil=True, fastmath={'reassoc','contract','nsz','nnan'})
+    if helpers: # called by name, so they have to be compiled under their names
+        names = f.__globals__ | {o.__name__:njit(**options)(o) for o in helpers}
+        f = update_wrapper(FunctionType(f.__code__, names, f.__name__, f.__defaults__), f)
+        del f.__wrapped__
+    alone = njit(**options)(f)
+    try: kept = njit(cache=True, **options)(f)
+    except RuntimeError: return alone # there is nowhere to keep the compiled code
+    def call(*args):
+        try: return kept(*args)
+        except (OSError, EOFError, pickle.UnpicklingError): return alone(*args) # what was kept cannot be read, or the disk is full
+    return call
+
 # %% ../nbs/00_core.ipynb #03e1fb83
 def process_group(
     alone=False, # Treat this process as the only one?
@@ -536,3 +631,45 @@ def process_group(
         return SimpleNamespace(process_index=0, num_processes=1, is_main_process=True, wait_for_everyone=lambda: None, main_process_first=nullcontext)
     from accelerate import PartialState # takes a second, and only launched processes need it
     return PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(days=7)) # one may train for long while the others wait
+
+# %% ../nbs/00_core.ipynb #a8473510
+_matters = ('avx2','avx512f','avx_vnni','avx512_vnni','avx512_bf16','amx_int8','amx_bf16','asimd','asimddp','i8mm','bf16','sve') # instructions
+_libraries = re.compile('(OPENBLAS|GOTO|BLIS|MKL|VECLIB|OMP|GOMP|ATEN|TORCH|ONEDNN|DNNL|NUMBA|CUDA|CUBLAS|NVIDIA_TF32)_|KMP_(AFFINITY|BLOCKTIME)')
+
+class Facts(dict):
+    "A dict that shows itself as lines"
+    def __repr__(self): return '\n'.join(f'{k}: {v}' for k,v in self.items())
+
+def installed(
+    name, # Of a package
+): # Name and version, or 'without' and the name
+    "Whether a package is installed, and which version"
+    try: return f'{name} {version(name)}'
+    except PackageNotFoundError: return f'without {name}'
+
+def machine_facts(
+    cpuinfo='/proc/cpuinfo', # What Linux says of its processors
+) -> Facts: # processor, cores, instructions, torch, BLAS, numba, GPU, environment
+    "What decides the speed of this machine and process, for printing beside what was measured"
+    found = dict(re.findall(r'^(.+?)\s*: (.*)', Path(cpuinfo).read_text(), re.M)) if Path(cpuinfo).exists() else {}
+    flags,config = (found.get('flags') or found.get('Features', '')).split(),torch.__config__.show()
+    family = ', '.join(f'{o} {found[k]}' for o,k in (('family','cpu family'),('model','model')) if k in found) # a virtual machine hides the name
+    mkl,dnn,blas = (re.search(o, config) for o in (r'Math Kernel Library Version ([\d.]+)', r'MKL-DNN v([\d.]+)', r'BLAS_INFO=(\w+)'))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    settings = {k:v for k,v in sorted(os.environ.items()) if _libraries.match(k) and os.sep not in v} # folders belong to one machine
+    return Facts({
+        'processor': (found.get('model name') or platform.processor() or platform.machine()) + (f' ({family})' if family else ''),
+        'cores': f'{cores}, threads of torch: {torch.get_num_threads()}',
+        'instructions': ' '.join(['torch uses', torch.backends.cpu.get_cpu_capability()] + [o for o in _matters if o in flags]),
+        'torch': ', '.join([torch.__version__, *(f'{k} {o[1]}' for k,o in (('built with',blas), ('MKL',mkl), ('oneDNN',dnn)) if o)]),
+        'other BLAS': _loaded_blas() or 'none loaded, or threadpoolctl is not installed',
+        'compiled loops': installed('numba'),
+        'GPU': torch.cuda.get_device_name() if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() else 'none',
+        'environment': ', '.join(f'{k}={v}' for k,v in settings.items()) or 'no variable set that a library of these reads'})
+
+def _loaded_blas():
+    "The BLAS libraries in this process, whose they are, and which processor each computes for"
+    try: from threadpoolctl import threadpool_info
+    except ImportError: return ''
+    return '; '.join(f"{Path(o['filepath']).parent.name.removesuffix('.libs')}: {o['internal_api']} {o['version']} "
+                     f"for {o.get('architecture', 'this processor')}, threads: {o['num_threads']}" for o in threadpool_info() if o['user_api']=='blas')

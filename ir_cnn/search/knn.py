@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['distance_metrics', 'Neighbours', 'bounded_distances', 'measure_pairs', 'order_candidates', 'GalleryBlock',
-           'exact_floats', 'as_matrix', 'check_search', 'MeasuredGallery', 'knn']
+           'exact_floats', 'measure_candidates', 'worth_compiling', 'as_matrix', 'check_search', 'MeasuredGallery',
+           'knn']
 
 # %% ../../nbs/44_search.knn.ipynb #28d4aee6
-import numbers, warnings
+import numbers, threading, time, warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 import numpy as np, pandas as pd, torch
 import torch.nn.functional as F
-from fastprogress.fastprogress import progress_bar
 from .screening import *
 from ..core import *
 from .distances import exact_distances
@@ -53,11 +54,12 @@ def bounded_distances(
     rows, # `[P]` rows of `q`, ascending
     cols, # `[P]` rows of `g`
     metric, # cosine, euclidean or ip
+    products=None, # `[P]` float64 dot products of the pairs, where they are known
 ) -> tuple: # `[P]` distances, squared for euclidean, and `[P]` their error bounds
     "Distances of pairs in double precision, and how far each can be from the truth"
     q,qn = with_lengths(q, metric)
     qn,gn = qn[rows],lengths[cols]
-    s,both = pair_products(q, g, rows, cols),qn*gn
+    s,both = pair_products(q, g, rows, cols) if products is None else products,qn*gn
     if metric=='cosine': d,size = torch.where(both>0, 1-s/both, 1),(both>0).double() # the distance of a zero vector is certain
     elif metric=='euclidean': d,size = qn.square()+gn.square()-2*s,(qn+gn).square()
     else: d,size = -s,both
@@ -67,14 +69,13 @@ def bounded_distances(
 
 # %% ../../nbs/44_search.knn.ipynb #4ee67371
 def _ambiguous(d, e, k):
-    "`[n,c]` booleans: distances `d` whose place among the first `k` of their line the errors `e` leave open"
-    d,order = d.sort(dim=1, stable=True)
+    "`[n,c]` booleans: ascending distances `d` whose place among the first `k` of their line the errors `e` leave open"
     e = e.amax(1, keepdim=True)
     apart = F.pad(d[:,1:]-d[:,:-1] > 2*e, (1,0), value=True)
     run = apart.cumsum(1) # neighbours in one run cannot be told apart
     alone = apart & F.pad(apart[:,1:], (0,1), value=True)
     wanted = run<=run[:,min(k, d.shape[1])-1:][:,:1]
-    return torch.zeros_like(apart).scatter_(1, order, ~alone & wanted & d.isfinite() & (e>0))
+    return ~alone & wanted & d.isfinite() & (e>0)
 
 # %% ../../nbs/44_search.knn.ipynb #06ae0042
 def measure_pairs(
@@ -92,6 +93,10 @@ def measure_pairs(
     return exact_distances(q, kinds, pairs//len(kinds), pairs%len(kinds), metric)[back]
 
 # %% ../../nbs/44_search.knn.ipynb #66bfd47a
+def _argsort(d):
+    "`[n,c]` the order of each line; equal ones in any order"
+    return torch.from_numpy(d.numpy().argsort(axis=1)) if d.device.type=='cpu' else d.argsort(dim=1) # numpy sorts faster
+
 def order_candidates(
     q, # `[n,D]` queries
     g, # `[N,D]` gallery items
@@ -100,6 +105,7 @@ def order_candidates(
     k, # Neighbours
     metric, # cosine, euclidean or ip
     doubles=None, # `g` in double precision with the lengths of its rows, where that is at hand
+    products=None, # `[P]` float64 dot products of the candidates, where they are known; then `doubles` is only asked for lengths
 ) -> tuple: # `[n,k]` distances and `[n,k]` gallery rows, infinite and -1 beyond the candidates
     "The nearest of all candidates, in exact order"
     n = len(q)
@@ -107,16 +113,21 @@ def order_candidates(
     if not len(rows): return D,I
     used,at = cols.unique(return_inverse=True) if doubles is None else (None,cols)
     if doubles is None: doubles = with_lengths(g[used.to(g.device)].to(q.device), metric)
-    d,e = bounded_distances(q.double(), *doubles, rows, at, metric)
+    d,e = bounded_distances(q, *doubles, rows, at, metric, products)
     d,e,cols = _lines(d, rows, n, torch.inf),_lines(e, rows, n, 0.),_lines(cols, rows, n, -1)
-    doubt = _ambiguous(d, e, k) | ((d<1e6*e) & (metric!='ip'))
-    if metric=='cosine': d = torch.where(d.isfinite(), d.clamp(0, 2), d)
-    elif metric=='euclidean': d = d.clamp(min=0).sqrt()
-    r,c = doubt.nonzero(as_tuple=True)
-    if len(r): d[r,c] = measure_pairs(q, g, r, cols[r,c], metric)
-    d,order = d.sort(dim=1, stable=True)
+    order = _argsort(d)
+    sorted_ = d.gather(1, order)
+    doubt = _ambiguous(sorted_, e.gather(1, order), k) | ((sorted_<1e6*e.gather(1, order)) & (metric!='ip'))
+    if metric=='euclidean': d,sorted_ = (o.clamp(min=0).sqrt() for o in (d, sorted_))
+    elif metric=='cosine': d,sorted_ = (o.where(o.isinf(), o.clamp(0, 2)) for o in (d, sorted_))
+    again = doubt.any(1) | ((sorted_[:,1:]==sorted_[:,:-1]) & sorted_[:,1:].isfinite()).any(1) # lines with places that may change, or equal ones
+    if again.any():
+        r,c = doubt.nonzero(as_tuple=True)
+        c = order[r,c]
+        if len(r): d[r,c] = measure_pairs(q, g, r, cols[r,c], metric)
+        sorted_[again],order[again] = d[again].sort(dim=1, stable=True)
     found = min(k, d.shape[1])
-    D[:,:found],I[:,:found] = d[:,:k],cols.gather(1, order)[:,:k]
+    D[:,:found],I[:,:found] = sorted_[:,:k],cols.gather(1, order[:,:k])
     return D,I
 
 # %% ../../nbs/44_search.knn.ipynb #71bcfe5a
@@ -133,16 +144,34 @@ class GalleryBlock:
 
     def __len__(self): return len(self.x)
 
-    @property
-    def tiles(self):
-        "The tiles as `Rows`, each made when it is first needed: what is measured then is still in the cache"
-        for i in self._starts:
-            if i not in self._tiles: self._tiles[i] = Rows(self.x[i:i+self._starts.step], self.metric, start=self.start+i)
-            yield self._tiles[i]
+    def tile(self, i):
+        "The `Rows` from the i-th item of the block on, made when they are first needed"
+        if i not in self._tiles: self._tiles[i] = Rows(self.x[i:i+self._starts.step], self.metric, start=self.start+i)
+        return self._tiles[i]
+
+    tiles = property(lambda self: map(self.tile, self._starts), doc="The tiles as `Rows`")
+    usual = property(lambda self: all(o.usual for o in self.tiles), doc="Can every kernel take all rows?")
+
+    def parts(self, n):
+        "About `n` blocks that make up this one, none of them small"
+        step = max(-(-len(self.x)//n), 2**21//self.x.shape[1], 1)
+        return [GalleryBlock(self.x[i:i+step], self.start+i, self._starts.step, self.metric) for i in range(0, len(self.x), step)]
+
+    def prepare(self, kernels):
+        "Measure all tiles and round them for these kernels, shared out to the threads"
+        def work(i):
+            for o in kernels: self.tile(i).rounded(o)
+        share_work(work, [i for i in self._starts if i not in self._tiles or not all(o in self._tiles[i]._rounded for o in kernels)])
 
     def joined(self, what):
         "`what` of each tile, joined"
         return torch.cat([what(o) for o in self.tiles])
+
+    @property
+    def lengths(self):
+        "`[n]` float64"
+        if not hasattr(self, '_lengths'): self._lengths = self.joined(lambda o: o.lengths)
+        return self._lengths
 
     def doubles(self, pairs):
         "The whole block in double precision, when that is cheaper than to gather the rows of so many pairs, and memory allows"
@@ -157,7 +186,7 @@ def exact_floats(
     device, # Where to
 ) -> torch.Tensor: # float32 or float64
     "`x` on the device, as floating-point numbers that hold it exactly; raises `ValueError` for integers above 2**53"
-    x = x.to(device, non_blocking=True)
+    x = x.to(device, non_blocking=x.device.type=='cpu') # a copy from a GPU that is not waited for could be read too early
     if x.dtype in (torch.int64,torch.uint64):
         n = x.view(torch.int64).flatten() # unsigned ones beyond its range are negative there
         large = ((n>2**53) | (n<(-2**53 if x.dtype==torch.int64 else 0))).nonzero()
@@ -168,64 +197,115 @@ def exact_floats(
 def _read_blocks(gallery, size, tile, metric, device):
     "The blocks of the gallery; each is read while the one before is searched"
     spans = [slice(i, i+size) for i in range(0, len(gallery), size)]
+    stream = torch.cuda.current_stream(device) if device.type=='cuda' else None
+    def read(s):
+        with torch.cuda.stream(stream): return exact_floats(gallery[s], device) # the thread has a device and a stream of its own
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(exact_floats, gallery[spans[0]], device)
+        coming = pool.submit(read, spans[0])
         for i,s in enumerate(spans):
             x = coming.result()
-            if i+1<len(spans): coming = pool.submit(exact_floats, gallery[spans[i+1]], device)
+            if i+1<len(spans): coming = pool.submit(read, spans[i+1])
             yield GalleryBlock(x, s.start, tile, metric)
 
 # %% ../../nbs/44_search.knn.ipynb #6dd11d1c
-def _prune(q, block, rows, cols, k):
-    "The (rows, cols) of those candidates that a float32 product leaves"
-    if not (q.usual and all(o.usual for o in block.tiles)): return rows,cols
-    a,loose = q.rounded('float32'),slack(q.x.shape[1], torch.float32)
-    scale,size = (block.joined(lambda o: getattr(o.rounded('float32'), name)) for name in ('scale','size'))
-    s,e = pair_products(q.x, block.x, rows, cols)*a.scale[rows]*scale[cols],loose*a.size[rows]*size[cols]
-    if block.metric=='euclidean':
-        half = block.joined(lambda o: o.half('float32'))[cols]
-        s,e = s-half,e+loose*half
-    low = _lines(s-e, rows, len(q), -torch.inf)
-    keep = s+e >= low.topk(min(k, low.shape[1]), dim=1).values[:,-1][rows]
-    return rows[keep],cols[keep]
+def _kth_largest(values, rows, n, k, loops):
+    "`[n]` about the k-th largest value of each query, never more"
+    if not loops:
+        lines = _lines(values.double(), rows, n, -torch.inf)
+        return lines.topk(k, dim=1).values[:,-1] if lines.shape[1]>=k else lines.new_full((n,), -torch.inf)
+    out = np.empty(n)
+    compiled(kth_largest, reached_by)(values.numpy(), row_starts(rows, n).numpy(), k, out)
+    return torch.from_numpy(out)
+
+def measure_candidates(
+    q:Rows, # n queries
+    block:GalleryBlock, # Where the candidates are
+    rows, # `[P]` query of each candidate, ascending
+    cols, # `[P]` row in the block of each candidate, ascending for each query
+    high, # `[P]` upper ends of their scores
+    k:int, # Neighbours
+    loops=False, # Are loops compiled?
+) -> tuple: # The rows and cols of those that were measured, and their float64 dot products
+    "Measure the candidates that can be among the `k` nearest, the most promising first; rows that are usual on both sides only"
+    products,doubles = torch.empty(len(rows), dtype=torch.float64, device=rows.device),None if loops else block.doubles(len(rows))
+    def measure(wanted):
+        if loops:
+            compiled(pair_sums)(q.x.numpy(), block.x.numpy(), row_starts(rows, len(q)).numpy(), cols.numpy(), wanted.numpy(), products.numpy())
+            return
+        r,c,g = rows[wanted],cols[wanted],doubles and doubles[0]
+        if g is None: used,c = c.unique(return_inverse=True); g = block.x[used].double()
+        if len(r): products[wanted] = pair_products(q.x.double(), g, r, c)
+    first = torch.ones_like(rows, dtype=torch.bool)
+    if len(rows) > len(q)*(1.5*k+8): first = high >= _kth_largest(high, rows, len(q), k+k//4+8, loops)[rows]
+    measure(first)
+    if first.all(): return rows,cols,products
+    r = rows[first]
+    d,e = bounded_distances(q.x, None, block.lengths, r, cols[first], block.metric, products[first])
+    worst = -_kth_largest(-d-e, r, len(q), k, loops) # the distance that k items do not exceed; infinite where there are fewer
+    least = {'cosine':1-worst, 'ip':-worst, 'euclidean':(q.lengths.square()-worst)/2}[block.metric] # their score
+    rest = ~first & (high>=least[rows])
+    measure(rest)
+    keep = first | rest
+    return rows[keep],cols[keep],products[keep]
 
 # %% ../../nbs/44_search.knn.ipynb #9f17bb58
-def _order_some(q, block, rows, cols, k):
+def _order_some(q, block, rows, cols, k, products=None):
     "`order_candidates` for some queries at a time"
     n,most = len(q),int(torch.bincount(rows, minlength=1).max())
     step = max(1, 2**20//max(most, q.x.shape[1]//16, 1))
     out = []
     for start in range(0, n, step):
         lo,hi = torch.searchsorted(rows, torch.tensor([start,start+step], device=rows.device)).tolist()
-        r,c = rows[lo:hi]-start,cols[lo:hi]
-        out.append(order_candidates(q.x[start:start+step], block.x, r, c, k, block.metric, block.doubles(len(r))))
+        r,c,s = rows[lo:hi]-start,cols[lo:hi],None if products is None else products[lo:hi]
+        doubles = block.doubles(len(r)) if s is None else (None,block.lengths)
+        out.append(order_candidates(q.x[start:start+step], block.x, r, c, k, block.metric, doubles, s))
     return [torch.cat(o) for o in zip(*out)]
 
 # %% ../../nbs/44_search.knn.ipynb #ea233534
-def _screen_block(q, block, k, kernel, exclude):
-    "`[n,k]` distances and rows of the nearest in a block of the gallery, and `[n]` which queries this kernel leaves undecided"
-    # a finer kernel is cheaper beyond so many candidates: one of them costs as much as about 60 places of an 8-bit product (measured)
-    limit = None if kernel=='float64' else 3*k + len(block)//(8 if kernel=='float32' else 64)
-    group = next(o for o in (16,4,1) if o==1 or len(block)>=4*o*k)
-    rows,cols,undecided = screen(q, block.tiles, k, kernel, exclude, limit, group)
-    cols = cols-block.start
-    if len(rows) > len(q)*(1.5*k+8): rows,cols = _prune(q, block, rows, cols, k)
-    D,I = _order_some(q, block, rows, cols, k)
+def _dense_block(q, block, k, exclude):
+    "`[n,k]` distances and rows of the nearest in a block of the gallery by dense products in double precision, and `[n]` which queries they leave undecided"
+    n,device = len(q),q.x.device
+    found = best_by_double(q, block.tiles, min(k+16, len(block)+1), exclude) # one more than there are: nothing is left out
+    if found is None:
+        D,I = torch.full((n,k), torch.inf, dtype=torch.float64, device=device),torch.full((n,k), -1, device=device)
+        return D,I,torch.ones(n, dtype=torch.bool, device=device)
+    s,I,others,wrong = found
+    undecided = (others>-torch.inf) & (s.topk(min(k, s.shape[1])).values[:,-1]-wrong <= others+wrong)
+    I,order = I.sort(dim=1)
+    rows,at = (I>=0).nonzero(as_tuple=True)
+    s,cols = s.gather(1, order)[rows,at],I[rows,at]-block.start
+    ql,gl = q.lengths[rows],block.lengths[cols]
+    D,I = _order_some(q, block, rows, cols, k, {'cosine':s*ql*gl, 'euclidean':s + gl.square()/2, 'ip':s}[q.metric]) # the bound allows for the roundings
     return D,torch.where(I<0, -1, I+block.start),undecided
 
-def _search_block(q, block, k, kernels, exclude):
+def _screen_block(q, block, k, kernel, exclude, loops):
+    "`[n,k]` distances and rows of the nearest in a block of the gallery, and `[n]` which queries this kernel leaves undecided"
+    if kernel=='dense': return _dense_block(q, block, k, exclude)
+    usual = kernel!='float64' and q.usual and block.usual
+    if loops and usual: # a candidate costs as much as 30 places of the next kernel, and a third of them are measured
+        rows,cols,high,undecided = screen_compiled(q, block.tiles, k, kernel, exclude, 3*k + min(len(block)//8, 2**14), compiled(sweep, reached_by))
+    else: # a candidate that is measured costs as much as 60 places of an 8-bit product
+        limit = None if kernel=='float64' else 3*k + len(block)//(8 if kernel=='float32' or len(q)<64 else 16)
+        group = next(o for o in (16,4,1) if o==1 or len(block)>=4*o*k)
+        rows,cols,high,undecided = screen(q, block.tiles, k, kernel, exclude, limit, group)
+    cols,products = cols-block.start,None
+    if usual: rows,cols,products = measure_candidates(q, block, rows, cols, high, k, loops)
+    D,I = _order_some(q, block, rows, cols, k, products)
+    return D,torch.where(I<0, -1, I+block.start),undecided
+
+def _search_block(q, block, k, kernels, exclude, loops=False):
     "`[n,k]` distances and rows of the nearest in a block of the gallery, and how many queries the first kernel left undecided"
     kernel,*finer = kernels
     step = len(q) if finer else max(1, 2**22//len(block)) # the last kernel decides every query, with the whole block as candidates if need be
     found = []
     for some in torch.arange(len(q), device=q.x.device).split(step):
         whole = len(some)==len(q)
-        found.append(_screen_block(q if whole else q[some], block, k, kernel, exclude if exclude is None or whole else exclude[some.cpu()]))
+        found.append(_screen_block(q if whole else q[some], block, k, kernel, exclude if exclude is None or whole else exclude[some.cpu()], loops))
     D,I,undecided = found[0] if len(found)==1 else [torch.cat(o) for o in zip(*found)]
     left = undecided.nonzero()[:,0]
-    if len(left): # undecided ones are screened again by the next finer kernel
+    if len(left): # undecided ones are screened again by the next kernel
         whole = len(left)==len(q)
-        D[left],I[left],_ = _search_block(q if whole else q[left], block, k, finer, exclude if exclude is None or whole else exclude[left.cpu()])
+        D[left],I[left],_ = _search_block(q if whole else q[left], block, k, finer, exclude if exclude is None or whole else exclude[left.cpu()], loops)
     return D,I,len(left)
 
 # %% ../../nbs/44_search.knn.ipynb #612340d6
@@ -241,9 +321,36 @@ def _merge(q, gallery, old, new, k, metric):
 def _sizes(n_query, dim, device):
     "Queries at a time, items of a tile, items of a block of the gallery"
     free = free_memory(device)
-    rows,tile = (4096,65536) if device.type=='cuda' else (512, 8192 if n_query>=64 else 65536)
+    if device.type!='cpu': rows,tile = 4096,65536
+    elif n_query<64: rows,tile = 64,65536 # one batch, computed by all threads
+    else: # many threads have buffers of their own each
+        threads = torch.get_num_threads()
+        rows,tile = min(256, max(32, min(2048//threads, -(-n_query//(4*threads))))),2048
     while rows>16 and rows*tile*16 > free//4: rows,tile = rows//2,tile//2
     return rows,tile,max(tile, free//4//(16*dim))
+
+def worth_compiling(
+    work:int, # How many numbers are multiplied
+    device, # Where
+) -> bool:
+    "Is a search on this device so large that compiled loops pay, and can they be compiled?"
+    return device.type=='cpu' and work>=2**33 and compiled(sweep, reached_by) is not None
+
+# %% ../../nbs/44_search.knn.ipynb #cfb5dd56
+def _fastest_first(query, block, k, kernels, exclude, loops):
+    "The kernels from the one on that searches these queries in the least processor time"
+    *some,last = kernels
+    if len(some)<2: return kernels
+    q,seconds = Rows(exact_floats(query, block.x.device), block.metric, 'query'),{}
+    def trial(kernel):
+        for n in (1, len(q)): # with the first query loops are compiled, which is not counted
+            start = time.thread_time()
+            *_,undecided = _screen_block(q[:n], block, k, kernel, None if exclude is None else exclude[:n], loops)
+        seconds[kernel] = (time.thread_time()-start)*(1+10*undecided.double().mean().item()) # what it leaves undecided another has to do
+    share_work(trial, some)
+    order = sorted(some, key=seconds.get)
+    for o in block.tiles: o.keep(order[0])
+    return (*order[:order.index('float32')],'float32',last)
 
 # %% ../../nbs/44_search.knn.ipynb #37112325
 def _array(x):
@@ -310,9 +417,10 @@ class MeasuredGallery:
 
     def __len__(self): return len(self.x)
 
-    def block(self, metric):
-        "The whole gallery as one block, measured for this metric on first use"
-        if metric not in self._blocks: self._blocks[metric] = GalleryBlock(self.x, 0, 65536, metric)
+    def blocks(self, metric):
+        "The parts of the gallery, one for each thread where it is large, measured for this metric on first use"
+        n = min(torch.get_num_threads(), self.x.numel()//2**26) if self.x.device.type=='cpu' else 1 # to start threads takes as long as to read 100 MB
+        if metric not in self._blocks: self._blocks[metric] = GalleryBlock(self.x, 0, 65536, metric).parts(max(1, n))
         return self._blocks[metric]
 
 # %% ../../nbs/44_search.knn.ipynb #0be92b29
@@ -339,22 +447,32 @@ def knn(
     rows,tile,size = _sizes(Q, dim, device)
     if chunk is not None: rows,size,tile = chunk[0],chunk[1],min(tile, chunk[1])
     if measured is not None: size = N
-    rows = max(1, min(rows, 2**22//k)) # so that the candidates of very many neighbours fit as well
-    kernels = (*choose_kernels(dim, device, Q*N*dim),'float64')
+    threads = torch.get_num_threads() if device.type=='cpu' else 1
+    rows = max(1, min(rows, 2**22//(k*threads))) # so that the candidates of very many neighbours fit as well
+    few = device.type=='cpu' and Q<64 # then the threads share the gallery, not the queries
+    alone = one_thread if few and measured is not None and len(measured.blocks(metric))==1 else nullcontext
+    with alone(): kernels = (*choose_kernels(dim, device, Q*N*dim if measured is None else 2**40, few),'float64') # a measured gallery is tried in any case
+    loops = worth_compiling(Q*N*dim, device)
     D,I = torch.full((Q,k), torch.inf, dtype=torch.float64),torch.full((Q,k), -1)
     if not Q: return Neighbours(D, I, metric, exclude)
-    edges = [0, *range(min(64, rows), Q, rows), Q] # a few first, to find the best kernel
-    batches,rescreened = [slice(a, b) for a,b in zip(edges, edges[1:])],0
-    blocks = _read_blocks(gallery, size, tile, metric, device) if measured is None else [measured.block(metric)]
-    work = ((block,qs) for block in blocks for qs in batches)
-    if progress:
-        work = progress_bar(work, total=len(batches)*-(-N//size), leave=False)
-        work.comment = 'searching'
-    for block,qs in work:
+    batches,blocks = [slice(i, min(i+rows, Q)) for i in range(0, Q, rows)],_read_blocks(gallery, size, tile, metric, device) if measured is None else [None]
+    rescreened,locks,met = [],{o.start:threading.Lock() for o in batches},set()
+    def search(item):
+        nonlocal kernels
+        (block,qs),order = item,kernels
         q = Rows(exact_floats(query[qs], device), metric, 'query', qs.start)
-        d,i,undecided = _search_block(q, block, k, kernels, None if exclude is None else exclude[qs])
-        if block.start: d,i = _merge(q, gallery, I[qs].to(device), i, k, metric)
-        D[qs],I[qs] = d.cpu(),i.cpu()
-        rescreened += undecided
-        if len(kernels)>2 and 2*undecided>len(q): kernels = kernels[1:] # then the next kernel is the better first one
-    return Neighbours(D, I, metric, exclude, rescreened/(Q*-(-N//size)))
+        d,i,undecided = _search_block(q, block, k, order, None if exclude is None else exclude[qs], loops)
+        with locks[qs.start]:
+            if qs.start in met: d,i = _merge(q, gallery, I[qs].to(device), i, k, metric)
+            D[qs].copy_(d); I[qs].copy_(i)
+            met.add(qs.start)
+        rescreened.append(undecided/Q)
+        if len(order)>2 and 2*undecided>len(q) and order==kernels: kernels = order[1:] # then the next kernel is the better first one
+    for block in blocks:
+        parts = measured.blocks(metric) if measured is not None else block.parts(threads) if few else [block]
+        several = device.type=='cpu' and Q>=1024 and parts[0].start==0 and len(parts)==1
+        for o in parts if device.type=='cpu' else (): o.prepare(kernels[:-1] if several else kernels[:1])
+        if several: kernels = _fastest_first(query[:32], parts[0], k, kernels, exclude, loops)
+        with alone():
+            share_work(search, [(o,qs) for o in parts for qs in batches], threads, 'parts of the search' if progress else None)
+    return Neighbours(D, I, metric, exclude, sum(rescreened)/max(1, len(rescreened)//len(batches)))
