@@ -6,16 +6,17 @@
 __all__ = ['count_relevant', 'RelevantRanks', 'block_size', 'each_block', 'full_ranks']
 
 # %% ../../nbs/61_scores.ranks.ipynb #e6d9c579
+import threading
 from bisect import bisect_right
-from concurrent.futures import ThreadPoolExecutor
-import torch
+from collections import namedtuple
+import numpy as np, torch
 import torch.nn.functional as F
 from fastcore.basics import patch
-from fastprogress.fastprogress import progress_bar
-from ..core import get_device
+from ..core import compiled, get_device, share_work
 from ..search.exclude import *
-from ..search.screening import *
-from ..search.knn import check_search, exact_floats, measure_pairs, order_candidates
+from ..search.kernels import full_precision, pair_products, pair_sums, row_starts
+from ..search.screening import Rows, with_lengths
+from ..search.knn import check_search, exact_floats, measure_pairs, worth_compiling
 
 # %% ../../nbs/61_scores.ranks.ipynb #0aca2137
 def count_relevant(
@@ -67,10 +68,10 @@ def each_block(
     device, # Where the tensors are
 ):
     "Do the work for each block, on as many threads as torch has"
-    n,blocks = torch.get_num_threads() if torch.device(device).type=='cpu' else 1,list(blocks)
-    def share(i):
-        for o in blocks[i::n]: work(*o)
-    with ThreadPoolExecutor(n) as pool: list(pool.map(share, range(n))) # the list brings a block's exception here
+    blocks = list(blocks)
+    def some(i):
+        for o in blocks[i:i+8]: work(*o)
+    share_work(some, range(0, len(blocks), 8), None if torch.device(device).type=='cpu' else 1) # one block is less than a thread takes to start
 
 # %% ../../nbs/61_scores.ranks.ipynb #12fd4548
 @patch
@@ -132,6 +133,56 @@ def sum(self:RelevantRanks,
     return total
 
 # %% ../../nbs/61_scores.ranks.ipynb #8a8ab807
+# `[n]` each: the factor of a row's products, its length in units of the score, half its squared length (euclidean), and its label
+_Scale = namedtuple('_Scale', 'unit size half label')
+
+class _Measured:
+    "The embeddings of one side and their `_Scale`; raises `ValueError` as `Rows` does"
+    def __init__(self, x, labels, metric, what, step, device):
+        self.x,self.metric,self.device,self._last = x,metric,device,(None,None)
+        length,usual = torch.empty(len(x), dtype=torch.float64, device=device),torch.empty(len(x), dtype=torch.bool, device=x.device)
+        for i in range(0, len(x), step):
+            r = Rows(exact_floats(x[i:i+step], device), metric, what, i)
+            length[i:i+step],usual[i:i+step] = r.length('float64'),r.usual
+        unit = 1/torch.where(length>0, length, 1) if metric=='cosine' else torch.ones_like(length)
+        size = length*unit
+        size = torch.where(size>0, size.clamp(min=2.**-400), 0) # a bound must not vanish where products underflow
+        half = length.square()/2 if metric=='euclidean' else torch.zeros_like(length)
+        self.usual,self._scale = usual,_Scale(unit, size, half, labels.to(device))
+
+    def scale(self, at): return _Scale(*[o[at] for o in self._scale])
+
+    def rows(self, at):
+        "Some rows on the device; float32 if they are usual ones, else float64"
+        x = exact_floats(self.x[at], self.device)
+        return x if self.usual[at].all() else with_lengths(x, self.metric)[0]
+
+    def tile(self, at):
+        "The rows of a slice, which the next to ask for them need not read again"
+        last,x = self._last
+        if last!=at:
+            x = self.rows(at)
+            self._last = at,x
+        return x
+
+# %% ../../nbs/61_scores.ranks.ipynb #7a7109b8
+def _products(x, y):
+    "`[n,m]` products of rows of the same type, float32 or float64, and the largest error over the lengths, also of what `_distances` computes from them"
+    dim,u = x.shape[1],torch.finfo(x.dtype).eps/2
+    with torch.autocast(x.device.type, enabled=False): # a user's autocast would round the product
+        if x.dtype==torch.float64: return x@y.T,(2*dim+64)*u
+        s = x[:,:128]@y[:,:128].T
+        part = torch.empty_like(s)
+        for i in range(128, dim, 128): s += torch.mm(x[:,i:i+128], y[:,i:i+128].T, out=part)
+    return s,(min(dim, 128) + -(-dim//128) + 8)*u
+
+def _distances(s, loose, q, g, dim):
+    "What orders the items of a query, nearest first, made from their products; and how far each can be wrong, given the `_Scale` of both sides"
+    d = g.half - s.double()*(q.unit*g.unit)
+    # distances that are equal when rounded to double precision must not be told apart either
+    return d,(loose*q.size)*g.size + (2*dim+128)*2.**-53*g.half + (2.**-50*q.half + 2.**-800)
+
+# %% ../../nbs/61_scores.ranks.ipynb #73c1f6ed
 class _ByLabel:
     "The gallery rows of each label"
     def __init__(self, codes, n):
@@ -144,45 +195,197 @@ class _ByLabel:
         q = torch.arange(len(codes)).repeat_interleave(n)
         return q,self.rows[self.first[codes][q] + torch.arange(len(q)) - (n.cumsum(0)-n)[q]]
 
-# %% ../../nbs/61_scores.ranks.ipynb #7a7109b8
-def _rank_bounds(d, e, T):
-    "`[n,m]` the first of the thresholds `T` that each distance is certainly below, and the undecided (query, item)"
-    above,below = torch.searchsorted(T, d+e, right=True),torch.searchsorted(T, d-e)
-    return above,((above>below) & d.isfinite()).nonzero(as_tuple=True)
+# %% ../../nbs/61_scores.ranks.ipynb #e4ff5e6f
+class _Block:
+    "Some queries: distances and gallery rows of their relevant items, nearest first, and how many other items were counted between them"
+    def __init__(self,
+        at, # Slice of the queries
+        query, # `_Measured`
+        gallery, # `_Measured`
+        q, # `[P]` queries of the relevant pairs, from 0, ascending
+        cols, # `[P]` gallery rows of the relevant pairs, ascending for each query
+        exclude, # Masks of these queries
+        loops, # With compiled loops?
+    ):
+        self.at,self.exclude,self.lock = at,exclude,threading.Lock()
+        x,mine = query.tile(at),query.scale(at)
+        starts = row_starts(q, len(x))
+        if loops and gallery.x.is_cpu and gallery.x.dtype==torch.float32 and gallery.usual.all(): y,there = gallery.x,cols # no row is copied
+        else:
+            used,there = cols.unique(return_inverse=True)
+            y = gallery.rows(used.to(gallery.x.device))
+        if loops:
+            s = torch.empty(len(q), dtype=torch.float64)
+            compiled(pair_sums)(x.numpy(), y.numpy(), starts.numpy(), there.numpy(), np.ones(len(q), bool), s.numpy())
+        else: s = pair_products(x.double(), y.double(), q, there)
+        d,e = _distances(s, (2*x.shape[1]+64)*2.**-53, _Scale(*[o[q] for o in mine]), gallery.scale(cols), x.shape[1])
+        self.n = starts.diff()
+        size = len(x),int(self.n.max())+1 # an infinite threshold ends each line
+        self.T,self.I = torch.full(size, torch.inf, dtype=torch.float64, device=x.device),torch.full(size, -1, device=x.device)
+        j = torch.arange(len(q), device=x.device) - starts[q]
+        self.T[q,j],self.I[q,j] = d,cols
+        self.T,order = self.T.sort(1)
+        self.I = self.I.gather(1, order)
+        self.margin = torch.zeros_like(mine.unit).scatter_reduce_(0, q, e, 'amax') # how far the thresholds can be wrong
+        self.count = torch.zeros(size, dtype=torch.long, device=x.device)
 
-# %% ../../nbs/61_scores.ranks.ipynb #73c1f6ed
-def _exact_ranks(d, rows, q, D, I):
-    """`[P]` the first relevant item of query `q` that comes after an item at the exact distance `d` in the gallery row `rows`;
-    `D` and `I` are those of the relevant items, nearest first"""
-    low,high = torch.zeros_like(q),torch.full_like(q, D.shape[1])
+    @property
+    def ranks(self):
+        "The ranks of all pairs, ascending for each query"
+        number = torch.arange(1, self.T.shape[1]+1, device=self.T.device)
+        return (self.count.cumsum(1)+number)[number<=self.n[:,None]]
+
+# %% ../../nbs/61_scores.ranks.ipynb #a5533c9a
+def _sweep_plain(s, loose, q, g, dim, block):
+    "Counts as `_Block.count` of the items of a tile, given their products with the queries, and the (queries, items) that are undecided"
+    q = _Scale(*[o[:,None] for o in q])
+    d,e = _distances(s, loose, q, g, dim)
+    d.masked_fill_(q.label==g.label, torch.inf) # relevant items are thresholds
+    e += block.margin[:,None]
+    place = torch.searchsorted(block.T, d-e)
+    open_ = (block.T.gather(1, place)<=d+e) & d.isfinite()
+    n,R = block.T.shape
+    place += torch.arange(n, device=s.device)[:,None]*R
+    return torch.bincount(place[~open_], minlength=n*R).view(n, R),*open_.nonzero(as_tuple=True)
+
+# %% ../../nbs/61_scores.ranks.ipynb #bdac58af
+def _sweep(
+    s, # `[n,m]` products
+    loose, # Their error over the lengths
+    q, # `_Scale` of the queries
+    g, # `_Scale` of the items
+    dim, # Width of the embeddings
+    n, # `[n]` how many thresholds each query has
+    T, # `[n,R+1]` the thresholds, then infinity
+    margin, # `[n]` how far they can be wrong
+    count, # `[n,R+1]`, to which the items are added
+    rows, # Filled with the queries of undecided items,
+    cols, # these items,
+    places, # and the first threshold that each can come before
+): # How many are undecided
+    "As `_sweep_plain`, for numba"
+    found,width = 0,s.shape[1]
+    low,bins,begin = np.empty(width),np.empty(width, np.int32),np.empty(4098, np.int32)
+    for i in range(s.shape[0]):
+        r = n[i]
+        if r==0: continue
+        line,first,last = T[i],T[i,0],T[i,r-1]
+        size = min(max(64, 4*r), 4096)
+        span = max(last-first, 2.**-30*(abs(first)+abs(last)), 2.**-900)
+        scale,top = size/span,size-1.
+        begin[:size+1] = 0
+        for p in range(r): begin[int(min(max((line[p]-first)*scale, 0.), top))+1] += 1
+        for b in range(size): begin[b+1] += begin[b]
+        unit,wide,more = q.unit[i],loose*q.size[i],2.**-50*q.half[i] + 2.**-800 + margin[i]
+        for j in range(width):
+            d = g.half[j] - s[i,j]*(unit*g.unit[j]) - (wide*g.size[j] + (2*dim+128)*2.**-53*g.half[j] + more)
+            if g.label[j]==q.label[i]: d = np.inf # relevant items are thresholds
+            low[j],bins[j] = d,np.int32(min(max((d-first)*scale, 0.), top))
+        for j in range(width):
+            d = low[j]
+            if d>last: continue
+            p,end = begin[bins[j]],begin[bins[j]+1]
+            while end-p>8:
+                mid = (p+end)//2
+                if line[mid]<d: p = mid+1
+                else: end = mid
+            while p>0 and line[p-1]>=d: p -= 1 # rounding may have led to the next bin
+            while line[p]<d: p += 1
+            if line[p] <= d + 2*(wide*g.size[j] + (2*dim+128)*2.**-53*g.half[j] + more):
+                rows[found],cols[found],places[found] = i,j,p
+                found += 1
+            else: count[i,p] += 1
+    return found
+
+# %% ../../nbs/61_scores.ranks.ipynb #ad88a3c6
+def _sweep_pairs(
+    s, # `[P]` products in double precision
+    loose, q, g, dim, n, T, margin, count, # As for `_sweep`
+    rows, cols, places, # `[P]` each, from `_sweep`
+): # How many are undecided
+    "Count those pairs whose place is certain, and move the others to the front, for numba"
+    left = 0
+    for k in range(len(rows)):
+        i,j = rows[k],cols[k]
+        d = g.half[j] - s[k]*(q.unit[i]*g.unit[j])
+        e = loose*q.size[i]*g.size[j] + (2*dim+128)*2.**-53*g.half[j] + 2.**-50*q.half[i] + 2.**-800 + margin[i]
+        p,end = places[k],n[i]
+        if T[i,p]>=d-e: end = p # most often
+        while p<end:
+            mid = (p+end)//2
+            if T[i,mid]<d-e: p = mid+1
+            else: end = mid
+        if T[i,p]<=d+e:
+            s[left],rows[left],cols[left] = s[k],i,j
+            left += 1
+        else: count[i,p] += 1
+    return left
+
+# %% ../../nbs/61_scores.ranks.ipynb #aa89f322
+def _first(T, q, x, right=False):
+    "`[P]` the first threshold of query `q` that is at least `x`, or more than `x`"
+    low,high = torch.zeros_like(q),torch.full_like(q, T.shape[1]-1)
     while (low<high).any():
-        mid = ((low+high)//2).clamp(max=D.shape[1]-1)
-        later = (D[q,mid]<d) | ((D[q,mid]==d) & (I[q,mid]<rows))
-        low,high = torch.where((low<high) & later, mid+1, low),torch.where((low<high) & ~later, mid, high)
+        mid = (low+high)//2
+        before = T[q,mid]<=x if right else T[q,mid]<x
+        low,high = torch.where(before & (low<high), mid+1, low),torch.where(before, high, mid)
     return low
 
-# %% ../../nbs/61_scores.ranks.ipynb #e4ff5e6f
-def _block_ranks(q, gallery, rows, cols, exclude, tile):
-    "Ranks of the relevant pairs of some queries, ascending for each query; `rows` ascending"
-    D,I = order_candidates(q.x, gallery, rows, cols, int(torch.bincount(rows).max()), q.metric)
-    r,j = (I>=0).nonzero(as_tuple=True)
-    D[r,j] = measure_pairs(q.x, gallery, r, I[r,j], q.metric)
-    n,R = D.shape
-    T = D.square() if q.metric=='euclidean' else D
-    count = torch.zeros(n*(R+1), dtype=torch.long, device=D.device)
-    for start in range(0, len(gallery), tile):
-        g = Rows(exact_floats(gallery[start:start+tile], D.device), q.metric, start=start)
-        t = score_tile(q, g, 'float64', exclude=exclude)
-        d = t.scores[:,0].neg_() # distances up to the error e, squared for euclidean; infinite for hidden items
-        if q.metric=='cosine': d += 1
-        if q.metric=='euclidean': d = d.mul_(2).add_(q.length('float64').square()[:,None])
-        e = t.bound*(2 if q.metric=='euclidean' else 1) + 1e-15*d.abs().nan_to_num(posinf=0)
-        inside = (cols>=start) & (cols<start+tile)
-        d[rows[inside],cols[inside]-start] = torch.inf # relevant items are counted below
-        place,(qs,gs) = _rank_bounds(d, e, T)
-        if len(qs): place[qs,gs] = _exact_ranks(measure_pairs(q.x, g.x, qs, gs, q.metric), gs+start, qs, D, I)
-        count += torch.bincount((place + torch.arange(n, device=D.device)[:,None]*(R+1)).flatten(), minlength=n*(R+1))
-    return (count.view(n, R+1).cumsum(1)[:,:-1] + torch.arange(1, R+1, device=D.device))[r,j]
+def _places(x, gallery, metric, rows, cols, low, high, I):
+    "`[P]` how many relevant items, given in `I` `[n,R+1]`, come before the item `cols` of query `rows`; certainly `low`, perhaps up to `high`"
+    begin,order = (rows*(I.shape[1]+1)+low).sort()
+    end = (begin+(high-low)[order]).cummax(0).values
+    new = F.pad(begin[1:]>=end[:-1], (1,0), value=True) # items between overlapping thresholds are compared with all of these
+    of = torch.empty_like(order)
+    of[order] = new.cumsum(0)-1
+    q,first,n = rows[order][new],low[order][new],end[new.roll(-1)]-begin[new]
+    line = torch.arange(len(q), device=q.device).repeat_interleave(n)
+    near = I[q[line],first[line] + torch.arange(len(line), device=q.device) - (n.cumsum(0)-n)[line]]
+    item,line = torch.cat([near,cols]),torch.cat([line,of])
+    used,at = item.unique(return_inverse=True)
+    kind = gallery[used.to(gallery.device)].unique(dim=0, return_inverse=True)[1].to(q.device)[at]
+    ends = [torch.zeros_like(q).scatter_reduce_(0, line, kind, o, include_self=False) for o in ('amin','amax')]
+    some = (ends[0]!=ends[1])[line].nonzero()[:,0] # equal vectors are equally far
+    d = torch.zeros(len(item), dtype=torch.float64, device=q.device)
+    if len(some): d[some] = measure_pairs(x, gallery, q[line[some]], item[some], metric)
+    order = torch.from_numpy(np.lexsort([o.cpu().numpy() for o in (item, d, line)])).to(q.device)
+    before = torch.empty_like(order)
+    before[order] = (order<len(near)).long().cumsum(0)
+    return before[len(near):] - (n.cumsum(0)-n)[of] + first[of]
+
+# %% ../../nbs/61_scores.ranks.ipynb #190247b1
+def _count_tile(
+    block, # `_Block`, in which the items are counted
+    at, # Slice of the gallery
+    query, # `_Measured`
+    gallery, # `_Measured`
+    loops, # With compiled loops?
+):
+    "Count the items of a tile before or after the relevant items of some queries"
+    x,y,q,g = query.rows(block.at),gallery.tile(at),query.scale(block.at),gallery.scale(at)
+    dim,coarse = x.shape[1],loops and x.dtype==y.dtype==torch.float32
+    s,loose = _products(*(x,y) if coarse else (x.double(),y.double()))
+    if block.exclude is not None: block.exclude.fill_(s, -torch.inf, g0=at.start)
+    if loops:
+        pairs = torch.empty(3, s.numel(), dtype=torch.long) # only what is used of it takes memory
+        args = *[_Scale(*[o.numpy() for o in side]) for side in (q,g)],dim,*[o.numpy() for o in (block.n, block.T, block.margin, block.count)]
+        with block.lock: pairs = pairs[:,:compiled(_sweep)(s.numpy(), loose, *args, *pairs.numpy())]
+        rows,cols = pairs[:2]
+    else:
+        count,rows,cols = _sweep_plain(s, loose, q, g, dim, block)
+        with block.lock: block.count += count
+    s = s[rows,cols].double()
+    if coarse and len(rows):
+        loose = (2*dim+64)*2.**-53
+        compiled(pair_sums)(x.numpy(), y.numpy(), row_starts(rows, len(x)).numpy(), cols.numpy(), np.ones(len(rows), bool), s.numpy())
+        with block.lock: n = compiled(_sweep_pairs)(s.numpy(), loose, *args, *pairs.numpy())
+        s,rows,cols = s[:n],rows[:n],cols[:n]
+    if len(rows):
+        d,e = _distances(s, loose, _Scale(*[o[rows] for o in q]), _Scale(*[o[cols] for o in g]), dim)
+        e += block.margin[rows]
+        low,high = _first(block.T, rows, d-e),_first(block.T, rows, d+e, right=True)
+        place = _places(x, gallery.x, query.metric, rows, cols+at.start, low, high, block.I)
+        with block.lock: block.count.view(-1).index_add_(0, rows*block.count.shape[1]+place, torch.ones_like(place))
 
 # %% ../../nbs/61_scores.ranks.ipynb #a2ab7eba
 def full_ranks(
@@ -193,7 +396,7 @@ def full_ranks(
     metric='cosine', # cosine, euclidean or ip
     exclude=None, # Gallery items that a query may not find, see `knn`
     device=None, # Default: the fastest there is
-    chunk=(1024,4096), # Queries and gallery items that meet at a time; bounds the memory, never changes the result
+    chunk=(512,2048), # Queries and gallery items that meet at a time; bounds the memory, never changes the result
     progress=False, # Show a bar?
 ) -> RelevantRanks:
     """The ranks of all relevant items of each query in the complete ranking of `knn`, counted, not sorted.
@@ -205,15 +408,23 @@ def full_ranks(
         if len(labels)!=len(x): raise ValueError(f"There are {len(labels)} {what} labels for {len(x)} {what} items: expected one each.")
     ql,gl = label_codes(query_labels, gallery_labels)
     n_relevant,by = count_relevant(query_labels, gallery_labels, exclude),_ByLabel(gl, int(max(ql.max(), gl.max()))+1)
-    rows = max(1, min(chunk[0], 2**22//int(n_relevant.max().clamp(min=1))))
-    ranks,starts = [],range(0, len(query), rows)
-    if progress:
-        starts = progress_bar(starts, leave=False)
-        starts.comment = 'ranking'
-    for s in starts:
-        q,g = by.pairs(ql[s:s+rows])
-        some = None if exclude is None else exclude[slice(s, s+rows)]
+    offsets = F.pad(n_relevant.cumsum(0), (1,0))
+    rows = max(1, min(chunk[0], 2**22//int(n_relevant.max().clamp(min=1)), max(64, len(query)//(2*torch.get_num_threads())))) # blocks for all threads
+    x,y = (_Measured(*o, step, device) for *o,step in ((query,ql,metric,'query',chunk[0]), (gallery,gl,metric,'gallery',chunk[1])))
+    loops,threads = worth_compiling(query.numel()*len(gallery), device),None if device.type=='cpu' else 1
+    ranks = torch.empty(int(offsets[-1]), dtype=torch.long)
+
+    def start(i, stop, blocks):
+        at = slice(i, min(i+rows, stop))
+        q,g = by.pairs(ql[at])
+        some = None if exclude is None else exclude[at]
         if some is not None: q,g = (o[some.allowed(q, g)] for o in (q,g))
-        x = Rows(exact_floats(query[s:s+rows], device), metric, 'query', s)
-        if len(q): ranks.append(_block_ranks(x, gallery, q.to(device), g.to(device), some, chunk[1]).cpu())
-    return RelevantRanks(torch.cat(ranks) if ranks else torch.zeros(0).long(), F.pad(n_relevant.cumsum(0), (1,0)), n_relevant)
+        if len(q): blocks.append(_Block(at, x, y, q.to(device), g.to(device), some, loops))
+    with full_precision():
+        for first,stop in _spans(offsets[1:].tolist(), 2**23): # so many queries that their thresholds fit into memory
+            blocks = []
+            share_work(lambda i: start(i, stop, blocks), range(first, stop, rows), threads)
+            tiles = [slice(i, min(i+chunk[1], len(gallery))) for i in range(0, len(gallery), chunk[1])]
+            share_work(lambda o: _count_tile(*o, x, y, loops), [(b,t) for t in tiles for b in blocks], threads, 'blocks' if progress else None)
+            for b in blocks: ranks[offsets[b.at.start]:offsets[b.at.stop]] = b.ranks.cpu()
+    return RelevantRanks(ranks, offsets, n_relevant)

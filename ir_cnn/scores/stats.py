@@ -8,7 +8,7 @@ __all__ = ['PairedTest', 'mean_score', 'per_class', 'macro_mean', 'worst_queries
 # %% ../../nbs/60_scores.stats.ipynb #c31a216d
 from collections import namedtuple
 import numpy as np, pandas as pd, torch
-from ..core import within
+from ..core import in_order, one_thread, within
 from ..search.exclude import label_codes
 
 # %% ../../nbs/60_scores.stats.ipynb #225d4a70
@@ -89,12 +89,13 @@ PairedTest = namedtuple('PairedTest', 'difference low high p queries')
 
 def _flipped_sums(d, n, rng):
     "`[n]` sums of `d` under random signs"
-    width,out = -(-len(d)//8),[]
-    block = max(1, 2**21//max(1, len(d))) # flips at a time; bounds the memory
-    for i in range(0, n, block):
-        plus = np.unpackbits(rng.integers(0, 256, (min(block, n-i),width), dtype=np.uint8), axis=1, count=len(d))
-        out.append(2*(plus @ d) - d.sum())
-    return np.concatenate(out)
+    d,width = torch.from_numpy(d),-(-len(d)//8)
+    starts = range(0, n, max(1, 2**21//max(1, len(d)))) # flips at a time; bounds the memory
+    drawn = (rng.integers(0, 256, (min(starts.step, n-i),width), dtype=np.uint8) for i in starts)
+    def sums(o):
+        parts = torch.from_numpy(np.unpackbits(o, axis=1, count=len(d))).split(max(1, 2**17//max(1, len(d)))) # what stays in the cache as doubles
+        return 2*torch.cat([p.double() @ d for p in parts]) - d.sum()
+    with one_thread() as threads: return torch.cat(list(in_order(sums, drawn, min(threads, len(starts))))).numpy()
 
 # %% ../../nbs/60_scores.stats.ipynb #75f7a7b0
 def paired_test(
