@@ -18,7 +18,7 @@ from itertools import zip_longest
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from .images import * # first: it silences a warning of fastai's import
-from fastai.data.all import Categorize, DataLoaders, defaults
+from fastai.data.all import Categorize, DataLoaders
 from fastcore.all import L, parallel, patch
 from ..core import *
 from ..spec import read_spec
@@ -491,7 +491,7 @@ def check(self:RetrievalDataset,
     rep += [(i, 'no regular file' if os.path.lexists(p) else 'missing file', p) for i,p in first[~there].items()]
     files = first[there]
     if decode:
-        found = parallel(image_problems, files, n_workers=min(defaults.cpus, 8), threadpool=True, progress=len(files)>1000)
+        found = parallel(image_problems, files, n_workers=min(torch.get_num_threads(), 8), threadpool=True, progress=len(files)>1000)
         rep += [(i, problem, f'{p} ({why})') for (i,p),o in zip(files.items(), found) for problem,why in o]
     if 'bbox' in self.items: rep += box_faults(self.items)
     rep += [(i, 'duplicate', f'{files[i]} has the same content as row {j}') for i,j in same_files(files)]

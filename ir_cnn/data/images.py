@@ -497,10 +497,14 @@ class Lookup(Transform):
         return torch.tensor(v) if isinstance(v, int) else v
 
 # %% ../../nbs/10_data.images.ipynb #8d76cccd
-def default_workers() -> int:
-    "Processes that load images: one per core, at most 8; none where each process would import everything again (Windows, macOS, Linux from Python 3.14)"
+def default_workers(
+    device='cuda', # Where batches go
+) -> int:
+    """Processes that load images: one per core, at most 8, and at most as many as torch has threads where these compute;
+    none where each process would import everything again (Windows, macOS, Linux from Python 3.14)"""
     method = multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0] # asking must not fix the method
-    return min(defaults.cpus, 8) if method=='fork' else 0
+    most = torch.get_num_threads() if torch.device(device).type=='cpu' else 8
+    return min(defaults.cpus, most, 8) if method=='fork' else 0
 
 # %% ../../nbs/10_data.images.ipynb #86438bb2
 def image_dl(
@@ -514,10 +518,11 @@ def image_dl(
     device=None, # Where batches go; default: the fastest device
 ) -> TfmdDL: # Batches of (images `[B,3,H,W]`, targets `[B]`), in order
     "A loader of images and targets that neither shuffles nor drops a batch"
+    device = get_device(device)
     pipes = [[Lookup(paths), OpenImage()], [Lookup(targets), *target_tfms]]
     # split_idx=1: no random transforms, on the gallery side too
     # no setup: it would open the first image, which may be a faulty one
     dsets = Datasets(range(len(paths)), tfms=pipes, split_idx=1, do_setup=False)
-    return TfmdDL(dsets, bs=bs, shuffle=False, drop_last=False, device=get_device(device),
-                  num_workers=default_workers() if num_workers is None else num_workers,
+    return TfmdDL(dsets, bs=bs, shuffle=False, drop_last=False, device=device,
+                  num_workers=default_workers(device) if num_workers is None else num_workers,
                   after_item=[*item_tfms, ToTensor()], after_batch=[IntToFloatTensor(), *batch_tfms])

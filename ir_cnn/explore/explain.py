@@ -8,6 +8,7 @@ __all__ = ['PairPictures', 'UnsuitedMethod', 'WatchedEmbedder', 'watch_feature_m
            'hidden_and_shown', 'faithfulness', 'summarise_faithfulness']
 
 # %% ../../nbs/91_explore.explain.ipynb #60bcd7a8
+import threading
 from collections import namedtuple
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -23,7 +24,7 @@ from matplotlib.figure import Figure
 from timm.data import resolve_model_data_config
 from timm.layers import LayerNorm, LayerNorm2d
 from torch import nn
-from ..core import one_of, reason, within
+from ..core import one_of, one_thread, reason, share_work, within
 from ..data.images import Image
 from ..models.preprocess import byte_statistics, image_pixels
 from ..models.inference import fold_batchnorm, foldable_pairs, folded_norms
@@ -190,7 +191,7 @@ def _contributions(net, e, toward, method):
     if g is None or not g.any(): raise UnsuitedMethod(f"The embeddings of {net.name} do not depend on its last feature map.")
     return (net.as_map(g).float()*fmap).sum(1), False
 
-def _last_map(embedder, x, method):
+def _last_map(embedder, x, threads=1, *, method):
     "The parts of a `PairExplanation` by the last feature map of two images `[2,3,H,W]`"
     with watch_feature_map(embedder) as net:
         e = net(x.to(numbers_of(embedder)[1]))
@@ -204,15 +205,16 @@ def blurred_image(x):
     "Images `[B,3,H,W]` of which only the coarse colours are left: the means of 8 x 8 fields, interpolated"
     return F.interpolate(F.adaptive_avg_pool2d(x.float(), 8), x.shape[-2:], mode='bilinear', align_corners=False).to(x.dtype)
 
-class _Path:
-    "A forward hook: lets images go on as they are, followed by the steps from the blurred ones (the second half of the batch) to them"
+class _Path(threading.local):
+    """A forward hook: lets an image and the blurred one go on as they are, followed by the steps from the blurred one to it.
+    Several threads may use one, each with an image of its own"""
     def __init__(self, steps): self.at,self.calls = (torch.arange(steps)+0.5)/steps,0
     def __call__(self, module, args, y):
         self.calls += 1
         f,start = y.detach().float().chunk(2)
         self.way = f-start
-        self.points = (start + self.at.to(f.device).view(-1, *[1]*f.ndim)*self.way).requires_grad_() # [S,2,...]
-        return torch.cat([y.detach(), self.points.flatten(0,1).to(y.dtype)])
+        self.points = (start + self.at.to(f.device).view(-1, *[1]*(f.ndim-1))*self.way).requires_grad_() # [S,...]
+        return torch.cat([y.detach(), self.points.to(y.dtype)])
 
 def _cells(c, size, prefix):
     "Contributions `[2,...]` of channels as those of cells `[2,h,w]`, and `[2]` what is outside of the cells"
@@ -223,35 +225,49 @@ def _cells(c, size, prefix):
     return tokens[:,first:].unflatten(1, grid), tokens[:,:first].sum(1)
 
 # %% ../../nbs/91_explore.explain.ipynb #e3bd33bb
-def _follow(embedder, x, path):
-    "Embeddings `[4+2S,D]` of images `[2,3,H,W]`, of the blurred ones, and of the steps between them"
-    dtype,size = numbers_of(embedder)[1],x.shape[-2:]
+@contextmanager
+def _followed(embedder, size, steps):
+    "A context that gives a function: of an image `[1,3,H,W]` the embeddings `[2+S,D]` of itself, the blurred one and the steps, the steps, and the way"
+    dtype,path = numbers_of(embedder)[1],_Path(steps)
     try: stage = find_stage(embedder, tuple(size))
     except ValueError as e: raise UnsuitedMethod(str(e)) from e
     is_plain = dtype==torch.float32 # a folded bias loses digits that batch norm keeps
     pairs = remembered(embedder, ('pairs',tuple(size)), lambda: foldable_pairs(embedder, (3,*size))) if is_plain else []
-    with folded_norms(embedder, pairs=pairs):
-        hook = embedder.get_submodule(stage).register_forward_hook(path)
+    def follow(x):
+        path.calls = 0
         try: e = embedder(torch.cat([x, blurred_image(x)]).to(dtype))
         except RuntimeError as e: raise UnsuitedMethod(f"{_name(embedder)} does not let the steps of integrated gradients pass ({reason(e)}).") from e
+        e = _vectors(e, embedder)
+        if path.calls!=1 or len(e)!=2+len(path.at): raise UnsuitedMethod(f"{_name(embedder)} does not let the steps of integrated gradients pass.")
+        return e,path.points,path.way
+    with folded_norms(embedder, pairs=pairs):
+        hook = embedder.get_submodule(stage).register_forward_hook(path)
+        try: yield follow
         finally: hook.remove()
-    e = _vectors(e, embedder)
-    if path.calls!=1 or len(e)!=4+2*len(path.at): raise UnsuitedMethod(f"{_name(embedder)} does not let the steps of integrated gradients pass.")
-    return e
 
-def _integrated(embedder, x, steps=8):
+def _each_image(f, x, threads):
+    "What `f` gives for each of the two images `x`, given its number; on a processor each is the work of one thread, so that none waits for another"
+    out,grad,half = [None]*len(x),torch.is_grad_enabled(),torch.is_autocast_enabled('cpu') # a thread begins with settings of its own
+    dtype = torch.get_autocast_dtype('cpu')
+    def work(i):
+        with torch.set_grad_enabled(grad), torch.autocast('cpu', dtype, enabled=half): out[i] = f(i)
+    share_work(work, range(len(x)), threads if x.device.type=='cpu' else 1)
+    return out
+
+def _integrated(embedder, x, threads=1, steps=8):
     "The parts of a `PairExplanation` by integrated gradients, for two images `[2,3,H,W]`"
-    path = _Path(steps)
-    e = _follow(embedder, x, path)
-    toward = (e[:2]/_lengths(e[:2])).detach().flip(0)
-    cosines = (F.normalize(e, dim=1).unflatten(0, (-1,2))*toward).sum(2) # [2+S,2]: images, blurred, steps
-    g = torch.autograd.grad(cosines[2:].sum()/steps, path.points, allow_unused=True)[0] if e.requires_grad else None
-    if g is None: raise UnsuitedMethod(f"{_name(embedder)} gives no gradients.")
+    with _followed(embedder, x.shape[-2:], steps) as follow: found = _each_image(lambda i: follow(x[i:i+1]), x, threads)
+    e = torch.cat([o[:1] for o,_,_ in found])
+    toward = (e/_lengths(e)).detach().flip(0)
+    cosines = [F.normalize(o, dim=1)@t for (o,_,_),t in zip(found, toward)] # [2+S] each: image, blurred, steps
+    def gradient(i): return torch.autograd.grad(cosines[i][2:].sum()/steps, found[i][1], allow_unused=True)[0] if cosines[i].requires_grad else None
+    g = _each_image(gradient, x, threads)
+    if any(o is None for o in g): raise UnsuitedMethod(f"{_name(embedder)} gives no gradients.")
     prefix = getattr(getattr(embedder, 'model', embedder), 'num_prefix_tokens', None)
-    maps,rest = _cells(g.sum(0)*path.way, x.shape[-2:], prefix)
+    maps,rest = _cells(torch.stack([o.sum(0)*way[0] for o,(_,_,way) in zip(g, found)]), x.shape[-2:], prefix)
     if rest.any() and not maps.any(): raise UnsuitedMethod(f"The embeddings of {_name(embedder)} do not depend on the cells of its stage.")
-    return dict(e=e[:2], maps=maps, exact=False, method='integrated', centres=cell_centres(embedder, x.shape[-2:], maps.shape[1:]),
-                blurred=cosines[1].tolist(), remainder=rest.tolist())
+    return dict(e=e, maps=maps, exact=False, method='integrated', centres=cell_centres(embedder, x.shape[-2:], maps.shape[1:]),
+                blurred=[o[1].item() for o in cosines], remainder=rest.tolist())
 
 # %% ../../nbs/91_explore.explain.ipynb #2de196f4
 def hide_pixels(
@@ -285,13 +301,14 @@ def _embed_hidden(embedder, x, masks, fill, batch=16):
     dtype = numbers_of(embedder)[1]
     with torch.no_grad(): return torch.cat([_vectors(embedder(hide_pixels(x, o, fill).to(dtype)), embedder) for o in masks.split(batch)])
 
-def _occlusion(embedder, x):
+def _occlusion(embedder, x, threads=1):
     "The parts of a `PairExplanation` by occlusion, for two images `[2,3,H,W]`"
     masks,centres = window_masks(x.shape[-2:])
     nothing = torch.zeros(1, *x.shape[-2:], dtype=torch.bool)
     e = torch.cat([_embed_hidden(embedder, x[i:i+1], nothing, 'blur') for i in (0,1)])
     _lengths(e)
-    falls = [F.cosine_similarity(*e, dim=0) - F.cosine_similarity(_embed_hidden(embedder, x[i:i+1], masks, 'blur'), e[1-i:2-i]) for i in (0,1)]
+    def fall(i): return F.cosine_similarity(*e, dim=0) - F.cosine_similarity(_embed_hidden(embedder, x[i:i+1], masks, 'blur'), e[1-i:2-i])
+    falls = _each_image(fall, x, threads)
     return dict(e=e, maps=torch.stack(falls).unflatten(1, (7,7)), exact=False, method='occlusion', centres=centres)
 
 # %% ../../nbs/91_explore.explain.ipynb #eb873a73
@@ -305,9 +322,9 @@ def _suited(embedder, x):
         return True
     return [o for o in ('integrated','exact','gradient') if works(_methods[o])] + ['occlusion']
 
-def _explained(embedder, x, method):
+def _explained(embedder, x, method, threads):
     "What the method finds; raises `UnsuitedMethod` with the methods that work where this one does not"
-    try: return _methods[method](embedder, x)
+    try: return _methods[method](embedder, x, threads)
     except UnsuitedMethod as e:
         raise UnsuitedMethod(f"{e} method={method!r} cannot be used here; with this network these work: {', '.join(_suited(embedder, x))}.") from e
 
@@ -326,8 +343,9 @@ def explain_pair(
     one_of(method, _methods, 'method')
     net = unwrapped(embedder)
     how = _prepared(net, protocol)
-    pixels = torch.stack([image_pixels(how, i, b, protocol, pad_size) for i,b in ((query_image,query_box), (result_image,result_box))])
-    with evaluating(net): found = _explained(net, _normalised(net, pixels, protocol, pad_size), method)
+    with one_thread() as threads: # beside other programs, two that wait for each other take several times as long
+        pixels = torch.stack([image_pixels(how, i, b, protocol, pad_size) for i,b in ((query_image,query_box), (result_image,result_box))])
+        with evaluating(net): found = _explained(net, _normalised(net, pixels, protocol, pad_size), method, threads)
     e,maps = found.pop('e').detach().float().cpu(),found.pop('maps').detach().float().cpu()
     similarity = F.cosine_similarity(*e.double(), dim=0).item()
     return PairExplanation(similarity, *maps, found.pop('exact'), *pixels.permute(0,2,3,1).cpu().numpy(), *e, **found)

@@ -116,8 +116,7 @@ def _pack(source, path, key, chunk, progress, again):
     images,entries = (None,[]) if again else _resume(partial, journal, key, n)
     done = entries[-1].get('rows', [0,0])[1] if entries else 0
     chunks = [range(i, min(i+chunk, n)) for i in range(done, n, chunk)]
-    loaded = in_order(source.batch, chunks, min(torch.get_num_threads(), 8))
-    for rows,(x,failed) in zip(with_progress(chunks, 'images', map(len, chunks), progress), loaded):
+    for rows,(x,failed) in zip(with_progress(chunks, 'images', map(len, chunks), progress), in_order(source.batch, chunks, min(torch.get_num_threads(), 8))):
         if images is None:
             images = np.lib.format.open_memmap(partial, mode='w+', dtype=np.uint8, shape=(n, *_side(source, x), 3))
             reserve_space(partial)
@@ -197,16 +196,14 @@ def embed_batches(
     net, # A `ByteNet`
     source, # `ImageFiles` or `PackedImages`
     batches, # Lists of row numbers
-    num_workers=None, # GPU: processes that load images, default one per core, at most 8. CPU: 0 for no threads besides this one
+    num_workers=None, # GPU: processes that load images, default one per core, at most 8
 ): # (embeddings `[n,D]`, rows, {row: reason} of the unreadable) of each batch, in order
-    "The embeddings of many batches, with the whole machine at work"
+    "The embeddings of many batches. On a processor as many threads as torch has take one batch after the other, and each computes alone"
     batches = [list(o) for o in batches]
     if net.device.type!='cpu':
         workers = default_workers() if num_workers is None else num_workers
         yield from (_embed_rows(net, o, rows) for o,rows in zip(load_batches(source, batches, workers, net.device), batches))
         return
-    cores = torch.get_num_threads()
-    threads = 1 if num_workers==0 else min(cores, 8)
-    own_cores = lambda: torch.set_num_threads(max(1, cores//threads)) # for the computing of one thread
-    try: yield from in_order(lambda rows: _embed_rows(net, source.batch(rows), rows), batches, threads, own_cores)
-    finally: torch.set_num_threads(cores)
+    def work(rows): return _embed_rows(net, source.batch(rows), rows)
+    with one_thread() as threads: # this one too: between two batches it only looks at small tensors
+        yield from in_order(work, batches, threads)

@@ -146,13 +146,15 @@ class ByteNet:
         device='cpu', # Where to compute
         flip=False, # Average with mirrored images?
         scales=(1,), # Average over these relative sizes
+        fold=True, # Fold batch norms? Trying it out costs as much as embedding six images
     ):
         self.device,self.flip,self.scales = torch.device(device),flip,scales
         self.mean,self.std = byte_statistics(embedder, protocol, pad_size, device)
         self.dtype = None if precision=='float32' else getattr(torch, precision)
         net = embedder.eval().to(device)
         # in bfloat16 a folded bias loses digits that batch norm keeps
-        if precision!='bfloat16': net = fold_batchnorm(net, tuple(embedder.data_config['input_size']))
+        if fold and precision!='bfloat16':
+            with one_thread(): net = fold_batchnorm(net, tuple(embedder.data_config['input_size']))
         self.net = net.to(memory_format=torch.channels_last)
         for s in set(scales)-{1}: self._check_scale(s, getattr(embedder, 'name', type(embedder).__name__), embedder.data_config['input_size'])
 
@@ -190,4 +192,6 @@ def embed_image(
     **kwargs
 ) -> torch.Tensor: # `[1,D]` float32, on the CPU
     "The embedding of one image; raises `SkipItemException` when it cannot be decoded"
-    return ByteNet(embedder, protocol, pad_size, **kwargs)(image_pixels(embedder, image, box, protocol, pad_size)[None]).cpu()
+    with one_thread(): # beside other programs, several that wait for each other take several times as long
+        net = ByteNet(embedder, protocol, pad_size, **(dict(fold=False) | kwargs))
+        return net(image_pixels(embedder, image, box, protocol, pad_size)[None]).cpu()

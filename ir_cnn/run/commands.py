@@ -47,7 +47,9 @@ def run_parser() -> argparse.ArgumentParser:
     add('--data', metavar='DIR', help='where data sets lie; default the environment variable IR_CNN_DATA, or else Data under the root')
     add('--device', help='cpu, cuda, cuda:1, mps; default the fastest there is')
     add('--bs', type=int, metavar='N', help='images in a batch; default 16 on a processor (8 in bfloat16), 128 on a GPU, at most 32 in training')
-    add('--workers', type=int, metavar='N', help='processes that load images for a GPU or for training; default one per core, at most 8')
+    add('--workers', type=int, metavar='N',
+        help='processes that load images for a GPU or for training; default one per core, at most 8, on a processor at most --threads')
+    add('--threads', type=int, metavar='N', help='threads that compute, in each process; default as many as torch has, one per core')
     add('--precision', choices=names['precision'], default='auto',
         help='number format that features are computed in; default auto: float32 on a processor, float16 on a GPU that has units for it')
     add('--flip', action='store_true', help='average features with those of mirrored images')
@@ -75,7 +77,7 @@ def run_options(
     "The parsed options as arguments of `run`; raises `ValueError` for files without a name"
     from ir_cnn.data.benchmark import is_available
     from ir_cnn.data.splits import read_split
-    kw = {k:v for k,v in vars(args).items() if k!='check'}
+    kw = {k:v for k,v in vars(args).items() if k not in ('check','threads')}
     dts_li,model_li,preset = kw.pop('datasets'),kw.pop('models'),kw.pop('preset')
     if kw['split'] is not None: kw['split'] = read_split(kw['split'])
     if preset:
@@ -107,8 +109,9 @@ def check_command(request) -> int: # The exit status
 def importing(
     command, # Its name, for the message
 ):
-    "Errors and an interruption while the library is imported end the command with one line"
+    "Errors and an interruption while the library is imported end the command with one line; threads that wait leave their core to others"
     if 'matplotlib' not in sys.modules: os.environ['MPLBACKEND'] = 'agg'
+    if 'torch' not in sys.modules: os.environ.setdefault('OMP_WAIT_POLICY', 'passive') # beside other programs a training is several times as fast
     try: yield
     except KeyboardInterrupt:
         print('\nStopped before anything was computed.', file=sys.stderr)
@@ -171,6 +174,6 @@ def ir_cnn_run(
         table = run(**options)
         if process_group().is_main_process: print(shown_table(table))
     formatted,warnings.formatwarning = warnings.formatwarning,lambda message, *args, **kwargs: f'{message}\n' # without the line of the library it comes from
-    try: status = guarded('ir_cnn_run', work, 'a smaller --bs' + (f' than {args.bs}' if args.bs else '') + ', or another --device')
+    try: status = guarded('ir_cnn_run', work, 'a smaller --bs' + (f' than {args.bs}' if args.bs else '') + ', or another --device', args.threads)
     finally: warnings.formatwarning = formatted
     if status: sys.exit(status)

@@ -13,7 +13,7 @@ from threading import Event, Thread
 from types import SimpleNamespace
 import fastai, pandas as pd
 from fastcore.imports import IN_NOTEBOOK
-from ..core import Workspace, digest, get_device, load_tensors, process_group, safe_name, takes_options, variant
+from ..core import Workspace, computing_on, digest, get_device, load_tensors, process_group, safe_name, takes_options, variant
 from ..data.splits import printable
 from ..data.core import RetrievalDataset, check_items, get_dataset
 from ..models.embedder import create_embedder, save_embedder
@@ -60,7 +60,8 @@ def _finetuned(start, dataset, request, **how):
         getattr(tuned, 'model', tuned).load_state_dict(kept['state_dict'])
         tuned.training_type,tuned.weights = kept['training_type'],kept['weights']
         return tuned
-    print(f"Fine-tuning {start.name} on the gallery of {dataset.name}: {epochs} epochs of cross entropy, from {getattr(start, 'weights', '')}")
+    print(f"Fine-tuning {start.name} on the gallery of {dataset.name}: {epochs} epochs of cross entropy, from {getattr(start, 'weights', '')}, "
+          f"{computing_on(how['device'])}")
     tuned = finetune(start, dataset, epochs, protocol=protocol, bs=bs, **how)
     save_embedder(tuned, path, key=key)
     print(f'Wrote the fine-tuned network to {path}')

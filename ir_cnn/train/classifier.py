@@ -6,7 +6,7 @@
 __all__ = ['training_split', 'classifier_dls', 'single_process', 'finetune']
 
 # %% ../../nbs/86_train.classifier.ipynb #df2c73a4
-import os
+import os, torch
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from fastai.vision.all import Categorize, CrossEntropyLossFlat, DataLoaders, Learner, accuracy, no_random
@@ -84,11 +84,13 @@ def finetune(
         dls = classifier_dls(embedder, dataset, protocol, seed=seed, **kwargs)
         net = deepcopy(embedder)
         head = nn.Linear(net.n_features, len(dls.train.dataset.vocab))
-        learn = Learner(dls, nn.Sequential(net, head), loss_func=CrossEntropyLossFlat(), metrics=accuracy)
+        model = nn.Sequential(net, head)
+        if dls.device.type=='cpu': model.to(memory_format=torch.channels_last) # the fastest layout for convolutions
+        learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=accuracy)
         with nullcontext() if progress else learn.no_bar(), nullcontext() if progress else learn.no_logging():
             learn.fit_one_cycle(epochs, lr)
     if not learn.train_iter: raise ValueError(f"Nothing was trained: the gallery of {dataset.name!r} has no whole batch of images that can be read.")
     for p in net.parameters(): p.grad = None
     start = getattr(embedder, 'weights', '') or embedder.training_type
     net.training_type,net.weights = 'finetuned',f'{epochs} epochs from {start}'
-    return net.cpu().eval()
+    return net.to('cpu', memory_format=torch.contiguous_format).eval()

@@ -7,8 +7,13 @@ __all__ = ['optimisers', 'schedules', 'training_presets', 'get_schedule', 'train
            'check_settings', 'training_sets', 'learner_from', 'fit_settings', 'train', 'find_lr', 'training_preset',
            'ir_cnn_train', 'ir_cnn_find_lr']
 
+# %% ../../nbs/87_train.fit.ipynb #2b47cd3d
+import os, sys
+# read when torch is loaded: threads that wait leave their core to others, and beside other programs a training is several times as fast
+if 'torch' not in sys.modules: os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
+
 # %% ../../nbs/87_train.fit.ipynb #020a48c9
-import argparse, json, sys, tempfile
+import argparse, json, tempfile
 from contextlib import ExitStack
 from datetime import date, time
 from functools import partial
@@ -286,6 +291,7 @@ def train(
     learn.score_history.several = True # what is written says it
     if group.is_main_process:
         with atomic_write(folder/'train.yaml') as tmp: tmp.write_text(yaml.safe_dump(named, sort_keys=False, allow_unicode=True), encoding='utf-8')
+        print(f"Training {learn.model.embedder.name} on {learn.meta['train']}, {computing_on(learn.dls.device)}")
     with ExitStack() as stack:
         if group.num_processes>1: stack.enter_context(learn.distrib_ctx(sync_bn=learn.dls.device.type=='cuda')) # on a processor torch cannot
         if not progress: stack.enter_context(learn.no_bar())
@@ -389,7 +395,8 @@ def _parser(command, what):
     where.add_argument('--root', default='.', help='where Model and log are written; default this folder')
     where.add_argument('--data', help='where data sets lie; default the environment variable IR_CNN_DATA, or else Data under the root')
     where.add_argument('--device', help='cpu, cuda, cuda:1, mps; default the fastest there is')
-    where.add_argument('--workers', type=int, metavar='N', help='processes that load images; default one per core, at most 8')
+    where.add_argument('--workers', type=int, metavar='N', help='processes that load images; default one per core, at most 8, on a processor at most --threads')
+    where.add_argument('--threads', type=int, metavar='N', help='threads that compute, in each process; default as many as torch has, one per core')
     return p
 
 _examples = """examples:
@@ -428,13 +435,13 @@ def ir_cnn_train(
                                 'with the settings beside it; the same command again goes on where an earlier one was stopped.')
     p.add_argument('--out', metavar='DIR', help='where the checkpoints are kept; default Model/DATASET_MODEL-finetuned')
     args = p.parse_args(argv)
-    out = args.__dict__.pop('out')
+    out,threads = (args.__dict__.pop(o) for o in ('out','threads'))
     def work():
         settings,how = _request(args)
         learn = train(settings, out=out, **how)
         if how['progress'] or not process_group().is_main_process: return
         print(learn.history.drop(columns='valid_loss').to_string(float_format='{:.4f}'.format, na_rep=''))
-    guarded('ir_cnn_train', work, _smaller)
+    guarded('ir_cnn_train', work, _smaller, threads)
 
 # %% ../../nbs/87_train.fit.ipynb #8b4bef0b
 def ir_cnn_find_lr(
@@ -444,10 +451,10 @@ def ir_cnn_find_lr(
     p = _parser('ir_cnn_find_lr', 'Suggest a learning rate for ir_cnn_train with the same options, and draw the curve in log/find_lr.png.')
     p.add_argument('--batches', type=int, default=100, metavar='N', help='how many batches to try; default 100')
     args = p.parse_args(argv)
-    n = args.__dict__.pop('batches')
+    n,threads = (args.__dict__.pop(o) for o in ('batches','threads'))
     def work():
         settings,how = _request(args)
         path = Workspace(how['root']).log/'find_lr.png'
         found = find_lr(settings, path=path, num_it=n, **how)
         print(', '.join(f'{k} {v:.2e}' for k,v in found.items()) + f': suggestions for --lr. Wrote {path}')
-    guarded('ir_cnn_find_lr', work, _smaller)
+    guarded('ir_cnn_find_lr', work, _smaller, threads)

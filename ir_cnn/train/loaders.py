@@ -313,7 +313,8 @@ def retrieval_dls(
 
     The many parameters are the settings of a training, each with a usable default."""
     scored = train if valid is None else valid
-    workers,device = default_workers() if num_workers is None else num_workers,get_device(device)
+    device = get_device(device)
+    workers = default_workers(device) if num_workers is None else num_workers
     rows = [(RetrievalRows(training_items(train, valid), get_sampler(sampler), sides, train.name), bs),
             (RetrievalRows(check_items(scored.items, scored.name), name=scored.name), valid_bs or bs)]
     loaders = [RetrievalDL(o, bs=b, shuffle=o.sampler is not None, num_workers=workers, device=device, do_setup=False) for o,b in rows]
