@@ -259,9 +259,9 @@ def screen_compiled(
     tiles, # `Rows` of the gallery, one after the other
     k:int, # Neighbours wanted
     kernel:str, # int8, bfloat16 or float32
-    exclude=None, # Masks of these queries
-    limit=None, # Candidates beyond which a query is left undecided
-    sweep=sweep, # Compiled
+    exclude, # Masks of these queries, or None
+    limit, # Candidates beyond which a query is left undecided
+    sweep=sweep, # Compiled, or the loop itself
 ) -> tuple: # As `screen`
     "The candidates of `screen`, found in one sweep over each tile"
     n,tiles = len(q),list(tiles)
