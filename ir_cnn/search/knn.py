@@ -318,13 +318,12 @@ def _merge(q, gallery, old, new, k, metric):
     return D,F.pad(used, (0,1), value=-1)[I] # -1 stays -1
 
 # %% ../../nbs/44_search.knn.ipynb #8e7d1d51
-def _sizes(n_query, dim, device):
+def _sizes(n_query, dim, device, threads):
     "Queries at a time, items of a tile, items of a block of the gallery"
     free = free_memory(device)
     if device.type!='cpu': rows,tile = 4096,65536
     elif n_query<64: rows,tile = 64,65536 # one batch, computed by all threads
     else: # many threads have buffers of their own each
-        threads = torch.get_num_threads()
         rows,tile = min(256, max(32, min(2048//threads, -(-n_query//(4*threads))))),2048
     while rows>16 and rows*tile*16 > free//4: rows,tile = rows//2,tile//2
     return rows,tile,max(tile, free//4//(16*dim))
@@ -444,13 +443,14 @@ def knn(
     (Q,dim),N = query.shape,len(gallery)
     device = get_device(device)
     if device.type=='mps': device = torch.device('cpu') # no double precision there
-    rows,tile,size = _sizes(Q, dim, device)
+    small = Q*N*dim<2**30 # over before threads have started
+    threads = torch.get_num_threads() if device.type=='cpu' and not small else 1
+    rows,tile,size = _sizes(Q, dim, device, threads)
     if chunk is not None: rows,size,tile = chunk[0],chunk[1],min(tile, chunk[1])
     if measured is not None: size = N
-    threads = torch.get_num_threads() if device.type=='cpu' else 1
     rows = max(1, min(rows, 2**22//(k*threads))) # so that the candidates of very many neighbours fit as well
     few = device.type=='cpu' and Q<64 # then the threads share the gallery, not the queries
-    alone = one_thread if few and measured is not None and len(measured.blocks(metric))==1 else nullcontext
+    alone = one_thread if device.type=='cpu' and (small or few and measured is not None and len(measured.blocks(metric))==1) else nullcontext
     with alone(): kernels = (*choose_kernels(dim, device, Q*N*dim if measured is None else 2**40, few),'float64') # a measured gallery is tried in any case
     loops = worth_compiling(Q*N*dim, device)
     D,I = torch.full((Q,k), torch.inf, dtype=torch.float64),torch.full((Q,k), -1)
@@ -471,8 +471,8 @@ def knn(
     for block in blocks:
         parts = measured.blocks(metric) if measured is not None else block.parts(threads) if few else [block]
         several = device.type=='cpu' and Q>=1024 and parts[0].start==0 and len(parts)==1
-        for o in parts if device.type=='cpu' else (): o.prepare(kernels[:-1] if several else kernels[:1])
-        if several: kernels = _fastest_first(query[:32], parts[0], k, kernels, exclude, loops)
         with alone():
+            for o in parts if device.type=='cpu' else (): o.prepare(kernels[:-1] if several else kernels[:1])
+            if several: kernels = _fastest_first(query[:32], parts[0], k, kernels, exclude, loops)
             share_work(search, [(o,qs) for o in parts for qs in batches], threads, 'parts of the search' if progress else None)
     return Neighbours(D, I, metric, exclude, sum(rescreened)/max(1, len(rescreened)//len(batches)))
