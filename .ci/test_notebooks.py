@@ -7,8 +7,8 @@ import notebooks
 picture = dict(output_type='display_data', metadata={}, data={'image/png': 'iVBORw0KGgo=', 'text/plain': '<Figure>'})
 widget = dict(output_type='display_data', metadata={}, data={'application/vnd.jupyter.widget-view+json': {'model_id': '1'}, 'text/plain': 'Box()'})
 library = {('Core', 'files, keys, checks; short texts as values'): {'00_core': 'The core', '01_spec': 'Short texts'},
-           ('Search', 'exact nearest neighbours of tensors'): {'44_search.knn': 'Neighbours'},
-           ('Boosters', 'whitening, re-ranking, recipes'): {'48_boost.rerank': 'Better order'},
+           ('Search', 'nearest neighbours of tensors, exact and approximate'): {'44_search.knn': 'Neighbours'},
+           ('Boosters', 'whitening, re-ranking, recipes'): {'51_boost.rerank': 'Better order'},
            ('Scores', 'ranks, metrics, statistics, logs'): {'61_scores.ranks': 'Ranks'}}
 table, sections = '| module | what |\n|---|---|', ''
 for (title, what), summaries in library.items():
