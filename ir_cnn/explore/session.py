@@ -38,10 +38,13 @@ class BrowsingSession:
         k=24, # Neighbours of each query
         metric='cosine', # cosine, euclidean or ip
         marks=None, # File with the marks; default `log/marks.csv`
+        index=None, # False: exact search; default: with an index where a run kept one beside the features
     ):
         self.root = Path(os.path.abspath(expand(root))) # `os.chdir` does not matter
         if not isinstance(weights, (Mapping,type(None))): raise ValueError(f"weights is {weights!r}: expected {{'name of the network': its file}}.")
-        self.data,self.weights = data and Path(os.path.abspath(expand(data))),dict(weights or {})
+        if index not in (None, False):
+            raise ValueError(f"index is {index!r:.80}: expected None or False. An index belongs to one data set and model: give it to `Searcher`.")
+        self.data,self.weights,self.index = data and Path(os.path.abspath(expand(data))),dict(weights or {}),index
         self.k,self.metric = whole(k, 'k'),one_of(metric, distance_metrics, 'metric')
         self.available = list_features(self.root)
         if not len(self.available):
@@ -65,7 +68,7 @@ class BrowsingSession:
 
     query = property(lambda self: self.history[self.at], doc="The query that is shown")
     dataset = property(lambda self: self.searcher.features.meta['dataset'], doc="The name of the data set")
-    def __repr__(self): return f'Browsing {self.searcher}, {len(self.history)} steps'
+    def __repr__(self): return f'Browsing {self.searcher!r}, {len(self.history)} steps'
 
 # %% ../../nbs/94_explore.session.ipynb #c43a17d7
 @patch
@@ -78,7 +81,7 @@ def names_of(self:BrowsingSession, dataset, model=None) -> list:
 def _searcher(self:BrowsingSession, dataset, name):
     "The `Searcher` of features on disk"
     features = open_features(dataset, name, self.root)
-    return Searcher(features, name, self.root, self.data, self.weights.get(features.meta['model']))
+    return Searcher(features, name, self.root, self.data, self.weights.get(features.meta['model']), self.index)
 
 @patch
 def open(self:BrowsingSession,
@@ -436,7 +439,7 @@ def plot_view(self:BrowsingSession,
     if self.query.content is not None: query = [(item(self.query.content, None), f'query\n{short_label(self.query.title)}')] # an image of your own
     query = query[:whole(columns, 'columns')]
     lines = max(1, -(-(len(query)+len(cards))//columns)) # the least similar of one image alone are none
-    title = f"{self.dataset}, {s.name}, {self.metric}{'' if u is None else f', {right_text(u)}'}"
+    title = ', '.join(o for o in (self.dataset, s.name, self.metric, s.search_name(self.metric), u and right_text(u)) if o)
     with new_figure(lines, columns, (1.35*columns, 1.75*lines+0.4), title, path and expand(path)) as (fig,axs):
         for ax,o in zip(axs.flat, query): show_framed(ax, *o)
         for ax,o in zip(axs.flat[len(query):], cards):

@@ -154,8 +154,9 @@ class RetrievalBrowser(widgets.VBox):
         page=24, # Results on a page
         thumbnails=None, # A `Thumbnails`; default: kept below `Feature/thumbnails`
         marks=None, # File with the marks; default `log/marks.csv`
+        index=None, # False: exact search; default: with an index where a run kept one beside the features
     ):
-        self.session = BrowsingSession(root, dataset, name, data, weights, k, metric, marks)
+        self.session = BrowsingSession(root, dataset, name, data, weights, k, metric, marks, index)
         self.thumbs = thumbnails or Thumbnails(Workspace(self.session.root).feature/'thumbnails')
         self.large = Thumbnails(side=1280, most=8, quality=85)
         self.size,self.page,self.explained = whole(page, 'page'),0,None
@@ -277,7 +278,7 @@ def _heading(self:RetrievalBrowser):
 
 @patch
 def _title(self:RetrievalBrowser, searcher, u, ranks):
-    "What stands beside a model's name: how many are right, which of its results are shown, and what a second model changes"
+    "What stands beside a model's name: how many are right, the distance and an index, which of its results are shown, and what a second model changes"
     s,n,first = self.session,self._found(),self.page*self.size
     page = f'{first+1:,}-{min(first+self.size, n):,} of {n:,}' if n else 'none'
     if self.w['only_marked'].value: return page
@@ -287,7 +288,7 @@ def _title(self:RetrievalBrowser, searcher, u, ranks):
         changed = sum(ranks[0].get(o, rank)!=rank for o,rank in ranks[1].items())
         moved = f'{len(new)} new and {len(ranks[0])-len(ranks[1])+len(new)} lost, {changed} moved'
     rprec = '' if u is None or u.r_precision is None else f'R-precision {u.r_precision:.2f}'
-    return ' · '.join(o for o in (u and right_text(u), rprec, s.metric, page, moved) if o)
+    return ' · '.join(o for o in (u and right_text(u), rprec, s.metric, searcher.search_name(s.metric), page, moved) if o)
 
 @patch
 def _facts(self:RetrievalBrowser, found):

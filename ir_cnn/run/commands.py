@@ -59,7 +59,12 @@ def run_parser() -> argparse.ArgumentParser:
     add('--epochs', type=int, default=4, metavar='N', help='passes of fine-tuning; default 4')
     add('--recipes', nargs='+', metavar='RECIPE', dest='recipe_li', default=['plain'],
         help=f"boosters between features and search, each a row of its own: {', '.join(names['recipes'])}, or a text such as 'dba(3)+aqe(3)'; default plain")
-    add('--full', action='store_true', help='also mAP, MAP@R, R-precision and MRR, over the whole ranking')
+    add('--index', nargs='+', metavar='SPEC', dest='index_li', default=[],
+        help="approximate indexes between features and search, each a row of its own beside the exact search, with the share of the exact neighbours that it "
+             "finds: a factory string of faiss (pip install 'ir_cnn[index]') in quotes, such as 'IVF1024,Flat', HNSW32 or 'IVF1024,RaBitQ'; LOPQ, which needs "
+             "no faiss, such as 'PCA32,LOPQ64,PQ16'; or auto, which says what it chose. They are built without a recipe")
+    add('--full', action='store_true',
+        help='also mAP, MAP@R, R-precision and MRR, over the whole ranking; empty in the rows of indexes, which rank no whole gallery')
     add('--hits', action='store_true', help='also hit@K for each K, which metric-learning papers call Recall@K')
     add('--interval', action='store_true', help='also the 95 %% bootstrap interval of each score, in the workbook')
     add('--excel', metavar='FILE', help='the workbook to bring up to date; default log/dataframes_to_excel.xlsx under the root')
@@ -136,7 +141,7 @@ def wanted_columns(table) -> tuple: # (columns that tell rows apart and the firs
     precisions = [o for o in scores if o.startswith('P@')]
     rest = [o for o in (*precisions[-1:], *scores, 'near_duplicates', 'lone', *full) if o in full and o not in (*fixed, *rows, *scores[:1])]
     others = [o for o in scores if o not in precisions]
-    return rows+scores[:1], list(dict.fromkeys([*others, *rest])), {o:table[o].iloc[0] for o in fixed}
+    return rows+scores[:1], list(dict.fromkeys([*(o for o in full if o=='search_recall'), *others, *rest])), {o:table[o].iloc[0] for o in fixed}
 
 # %% ../../nbs/99_run.commands.ipynb #fa5a35c9
 def shown_table(

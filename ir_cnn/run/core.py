@@ -19,11 +19,12 @@ from ..data.core import RetrievalDataset, check_items, get_dataset
 from ..models.embedder import create_embedder, save_embedder
 from ..features.extract import extract
 from ..features.store import features_meta, features_name, image_contents, image_index, items_digest, protocol_name
-from ..scores.log import check_workbook, dataframes_to_excel, key_columns, save_query_scores, score_columns, with_published
-from ..scores.results import StoredSearch, recipe_name, score_result
+from ..search.index import choose_spec
+from ..scores.log import check_workbook, dataframes_to_excel, row_key, save_query_scores, score_columns, with_published
+from ..scores.results import StoredSearch, index_spec, is_auto, recipe_name, score_result
 from ..plots.neighbours import figure_key, neighbours_key, plot_neighbours
 from ..train.classifier import finetune
-from .request import RunRequest, check_datasets, has_classes
+from .request import RunRequest, check_datasets, check_indexes, has_classes
 
 # %% ../../nbs/98_run.core.ipynb #0619fb80
 def _states(model, dataset, request):
@@ -70,7 +71,7 @@ def _finetuned(start, dataset, request, **how):
 # %% ../../nbs/98_run.core.ipynb #877c50d3
 def _write(results, excel):
     "Bring the workbook and the files of query scores up to date"
-    keyed = lambda row, table: table.assign(**row[key_columns].iloc[0].to_dict())
+    keyed = lambda row, table: table.assign(**row_key(row))
     dataframes_to_excel([with_published(o.row) for o in results], excel, classes=[keyed(o.row, o.classes) for o in results if len(o.classes)] or None,
                         settings=[keyed(o.row, pd.DataFrame([o.settings])) for o in results])
     for o in results:
@@ -92,7 +93,7 @@ def plot_result(
     "Some queries with their nearest images; drawn anew when the picture there shows others, or shows them otherwise"
     meta,features = search.features.meta,search.features
     picture = Workspace(search.root).log/f"{safe_name(meta['dataset'])}_{search.name}_{search.variant}.png"
-    how = (f"{meta['dataset']}, {meta['model']} ({meta['training']}), {protocol}, {search.metric}", recipe_name(search.recipe))
+    how = (f"{meta['dataset']}, {meta['model']} ({meta['training']}), {protocol}, {search.metric}", recipe_name(search.recipe), search.spec)
     title = f"{', '.join(o for o in how if o)}: query, then its nearest images with distances"
     shown = search.neighbours(min(8, len(features.gallery))),features.query_items,features.gallery_items
     if figure_key(picture)!=neighbours_key(*shown, title=title): plot_neighbours(*shown, title=title, path=picture)
@@ -123,14 +124,27 @@ def signs_of_life(
         thread.join()
 
 # %% ../../nbs/98_run.core.ipynb #f36f45fb
+def _searches(request, features):
+    "(recipe, index) of each search: the exact ones with every recipe, then the indexes, two that come to the same as one"
+    name,(n,dim) = features.meta['dataset'],features.gallery.shape
+    check_indexes(request.index_li, name, n, dim) # images that cannot be read make a gallery smaller
+    specs = {index_spec(o, n, dim):o for o in request.index_li}
+    return [*((o, None) for o in request.recipe_li), *(('plain', o) for o in specs.values())]
+
+def _choice(request, features):
+    "A line about what `auto` stands for, where it is asked for"
+    name,shape = features.meta['dataset'],features.gallery.shape
+    return '{}: the index for {:,} items is {}, since {}'.format(name, shape[0], *choose_spec(*shape)) if any(map(is_auto, request.index_li)) else ''
+
 def _results(request, datasets, group, work, how):
-    "The result of each data set, network, state and recipe, one after the other; its picture is drawn"
-    r = request
+    "The result of each data set, network, state, and recipe or index, one after the other; its picture is drawn"
+    r,told = request,{''}
     for ds in datasets:
         for model in r.model_li:
             for state in _states(model, ds, r):
                 def begin(step): work.what,work.since = step and f"{step} {ds.name} under {getattr(model, 'name', model)}, {state}",time.time()
                 emb = _network(model, state, r)
+                check_indexes(r.index_li, ds.name, int((ds.items.split=='gallery').sum()), emb.n_features)
                 if state=='finetuned' and emb.training_type!=state:
                     begin('training on')
                     with group.main_process_first(): emb = _finetuned(emb, ds, r, **how | dict(progress=work.bars))
@@ -138,9 +152,11 @@ def _results(request, datasets, group, work, how):
                 fts = extract(emb, ds, r.protocol, r.workspace.root, precision=r.precision, bs=r.bs, packed=r.packed, verify=r.verify, **r.views, **how)
                 begin('searching')
                 name,protocol = features_name(emb, r.protocol, **r.views),protocol_name(r.protocol, **r.views)
-                for recipe in r.recipe_li:
+                if (choice := _choice(r, fts)) not in told and group.is_main_process: print(choice) # once for all networks
+                told.add(choice)
+                for recipe,index in _searches(r, fts):
                     with group.main_process_first():
-                        search = StoredSearch(fts, name, r.metric, recipe, r.workspace.root, how['device'], work.bars)
+                        search = StoredSearch(fts, name, r.metric, recipe, r.workspace.root, how['device'], work.bars, index)
                         if has_classes(ds): scored = score_result(search, r.ks, protocol, r.full, r.hits, r.interval)
                         else: scored = without_scores(score_result(search, [o for o in r.ks if o<=len(fts.gallery)] or [1], protocol))
                         plot_result(search, protocol)
@@ -149,10 +165,12 @@ def _results(request, datasets, group, work, how):
 def _line(scored, ks):
     "One line of text about a result"
     row = scored.row.iloc[0]
-    what = ', '.join(o for o in (row.dataset, row.model, row.training, row.recipe) if o)
-    if not len(scored.queries): return f'{what}: embedded and searched'
+    spec = row.get('search', '')
+    what = ', '.join(o for o in (row.dataset, row.model, row.training, row.recipe, spec) if o)
+    recall = f', finds {row.search_recall:.4f} of the exact neighbours' if spec else ''
+    if not len(scored.queries): return f'{what}: embedded and searched{recall}'
     scores = [f'P@{k} {row[f"P@{k}"]:.4f}' for k in sorted({ks[0],ks[-1]})] + ([f'mAP {row.mAP:.4f}'] if 'mAP' in row else [])
-    return f"{what}: {', '.join(scores)}" + (f'; {row.lone} of {row["query"]} queries have nothing to find' if row.lone else '')
+    return f"{what}: {', '.join(scores)}{recall}" + (f'; {row.lone} of {row["query"]} queries have nothing to find' if row.lone else '')
 
 def _copies(scored):
     "One sentence where a share of the queries that can be seen in P@1 has a copy in the gallery, or nothing"
@@ -221,4 +239,5 @@ def run(
             told.add(copies)
     if waiting: _write(waiting, r.excel) # if the workbook is still open, that is an error now
     say(f"Wrote {len(results)} rows to {r.excel}, {r.excel.with_suffix('.csv').name} and {r.excel.with_suffix('.md').name}, pictures to {r.workspace.log}")
-    return with_published(pd.concat([o.row for o in results], ignore_index=True))
+    table = pd.concat([o.row for o in results], ignore_index=True)
+    return with_published(table.assign(search=table.search.fillna('')) if 'search' in table else table)

@@ -65,7 +65,7 @@ def _compare(old, new, on, score, paths, n):
             if x==x or y==y: rows.append(dict(zip(on, k)) | dict(score=s, old=x, new=y, difference=y-x, low=nan, high=nan, p=nan) | tested(*kept, s))
     frame = pd.DataFrame(rows, columns=[*on,'score','old','new','difference','low','high','p','queries'])
     frame.insert(frame.columns.get_loc('p')+1, 'p holm', holm(frame.p))
-    return frame.drop(columns=[o for o in on if o=='recipe' and not frame[o].any()])
+    return frame.drop(columns=[o for o in on if o in ('recipe','search') and not frame[o].any()])
 
 
 # %% ../../nbs/64_scores.compare.ipynb #d9011d02
@@ -102,7 +102,7 @@ def compare_rows(
     def chosen(values):
         "The rows with these values"
         for o in values: one_of(o, key_columns, said=f'Rows cannot be chosen by {o!r}')
-        values = {k:'' if (k,v)==('recipe','plain') else v for k,v in values.items()}
+        values = {k:'' if (k,v) in (('recipe','plain'), ('search','exact')) else v for k,v in values.items()}
         keep = [all(str(row.get(k, ''))==str(v) for k,v in values.items()) for row in frame.to_dict('records')]
         if not any(keep): raise ValueError(f"No row of {str(path)!r} has {', '.join(f'{k} {v!r}' for k,v in values.items())}: see `read_log`.")
         return frame[keep]

@@ -25,10 +25,12 @@ from ..core import *
 from .metrics import score_table
 
 # %% ../../nbs/63_scores.log.ipynb #fff54342
-key_columns = ['dataset','model','training','weights','protocol','metric','recipe']
+key_columns = ['dataset','model','training','weights','protocol','metric','recipe','search']
 _size = ['gallery','query','lone','near_duplicates','features','seconds']
 _origin = 'features_key' # a column that says what the scores were computed from, where a run knows it
-_needed = key_columns[:-1] # tables of earlier versions have no recipe
+_optional = ['recipe','search'] # tables of earlier versions lack them, and a table shows them only where some row has one
+_needed = [o for o in key_columns if o not in _optional]
+_recall = 'search_recall' # the share of the exact neighbours that an index found
 
 def _missing(v): return pd.api.types.is_scalar(v) and pd.isna(v)
 
@@ -40,10 +42,17 @@ def _cell(v):
     return re.sub('_(?=x[0-9A-Fa-f]{4}_)', r'\\u005f', escape_text(str(v), exact=False)) # Excel would show the character that _x0041_ stands for
 
 # %% ../../nbs/63_scores.log.ipynb #fa67ac34
+_counts = ['effort','refine','N','D','k','threads'] # numbers in the key of the sheet `indexes`; a column with an empty cell holds them as 16.0
+
 def _keys(frame, key):
     "The key of each row, as text"
-    columns = [frame[o].tolist() if o in frame else ['']*len(frame) for o in key]
-    return [tuple('' if _missing(v) else str(v) for v in o) for o in zip(*columns)]
+    def text(v, name): return '' if _missing(v) else str(int(v)) if name in _counts and isinstance(v, float) and v.is_integer() else str(v)
+    columns = [[text(v, o) for v in frame[o].tolist()] if o in frame else ['']*len(frame) for o in key]
+    return list(zip(*columns))
+
+def _without_empty(frame):
+    "The table without those of the optional columns of the key that no row needs"
+    return frame.drop(columns=[o for o in _optional if o in frame and (frame[o]=='').all()])
 
 def _current(names):
     "Names of columns, that of `features_key` in earlier versions as it is called today"
@@ -54,7 +63,7 @@ def _current(names):
 # %% ../../nbs/63_scores.log.ipynb #fcdac62a
 def row_key(
     row, # A row of results: a dictionary, a Series or a table of one row
-) -> dict: # The seven columns as text, '' where the row says nothing
+) -> dict: # The eight columns as text, '' where the row says nothing
     "The key of a measurement"
     row = row.to_dict('records')[0] if isinstance(row, pd.DataFrame) else dict(row)
     return {o: '' if (v := _cell(row.get(o))) is None else str(v) for o in key_columns}
@@ -77,23 +86,27 @@ def score_columns(
 
 
 # %% ../../nbs/63_scores.log.ipynb #2fabbdb9
-def _figures(frame):
-    "All columns of scores: precisions measured and published, then the others"
-    return list(dict.fromkeys([*_ks(frame), *_ks(frame, 'published P@'), *score_columns(frame, bounds=True)]))
+_machine = ['threads','processor'] # part of the key of indexes, and mostly the same: last
 
-def _usual_order(frame):
+def _figures(frame):
+    "All columns of scores: precisions measured, the recall of the search, precisions published, then the others"
+    recall = [o for o in (_recall,'recall@k') if o in frame]
+    return list(dict.fromkeys([*_ks(frame), *recall, *_ks(frame, 'published P@'), *score_columns(frame, bounds=True)]))
+
+def _usual_order(frame, key=key_columns):
     "The table with its columns in the usual order"
-    first = [o for o in (*key_columns,'class','name','queries') if o in frame]
+    first = [o for o in dict.fromkeys((*key, *key_columns,'class','name','queries')) if o in frame and o not in _machine]
     scores = _figures(frame)
     last = [o for o in _size if o in frame]
     return frame[first + scores + last + [o for o in frame if o not in {*first, *scores, *last}]]
+
 
 # %% ../../nbs/63_scores.log.ipynb #259a5dab
 def precision_at_k_to_dataframe(
     precisions, # {K: mean precision}, or `evaluate`'s table
     dataset, # Its name
     model, # Its name
-    **meta # training, weights, protocol, metric, recipe, other scores, gallery, query, lone, near_duplicates, features, seconds; others come last
+    **meta # The other columns of the key, search_recall, other scores, gallery, query, lone, near_duplicates, features, seconds; others come last
 ) -> pd.DataFrame: # One row
     "The result of one data set and model as a table"
     if isinstance(precisions, pd.DataFrame):
@@ -121,7 +134,9 @@ def _place(path):
     path = expand(path)
     return path.resolve() if path.is_symlink() else path
 
-_own_key = dict(results=[], settings=[], classes=['class']) # what identifies a row of a sheet beside `key_columns`
+_sheet_keys = dict(results=key_columns, settings=key_columns, classes=[*key_columns,'class'], # what identifies a row of a sheet
+    indexes=[*_needed,'device','index',*_counts,'processor'])
+_columns = {o:[c for c in k if c not in _optional] for o,k in _sheet_keys.items()} | dict(indexes=['dataset','model','index']) # what it cannot lack
 
 @contextmanager
 def _reading(path):
@@ -138,7 +153,7 @@ def _reading(path):
 
 def _is_ours(sheet, names):
     "Are `names` the columns of our sheet?"
-    return set(_needed+_own_key[sheet]) <= set(map(str, names))
+    return set(_columns[sheet]) <= set(map(str, names))
 
 def _check_header(path, sheet, names, sheets):
     "Raises `ValueError` when the columns `names` are not those of our sheet; a new workbook has none"
@@ -154,7 +169,7 @@ def _rows_of(page, sheet):
     frame = pd.DataFrame({o:[row[j] if j<len(row) else None for row in rows] for o,j in sorted(names.items(), key=lambda o: o[1])})
     if 'dataset' not in frame: return frame
     frame = frame.assign(**frame[_figures(frame)].apply(pd.to_numeric, errors='coerce')) # a user may have typed anything there
-    text = [o for o in (*key_columns, *_own_key[sheet]) if o in frame]                   # a folder called 001 is not the number 1
+    text = [o for o in _sheet_keys[sheet] if o in frame and o not in _counts]            # a folder called 001 is not the number 1
     return frame.assign(**dict(zip(text, zip(*_keys(frame, text)))))[lambda o: o.dataset!=''] if len(frame) else frame
 
 def _read_sheet(path, sheet):
@@ -173,8 +188,9 @@ def _read_sheet(path, sheet):
 def _beside(path, row, kind):
     "The file of the scores of a row's `queries` or `classes`"
     key,path = row_key(row),_place(path)
+    cells = [v for o,v in key.items() if v or o!='search'] # the files of an exact search have the names that they had before there were indexes
     name = f"{safe_name(key['dataset'])}_{safe_name(key['model'])}"[:60].encode()[:200].decode(errors='ignore')
-    return path.with_name(f'{path.stem}_{kind}')/f"{name}-{digest(list(key.values()))[:12]}.csv"
+    return path.with_name(f'{path.stem}_{kind}')/f"{name}-{digest(cells)[:12]}.csv"
 
 def _check_name(names, columns):
     "The name of the last column of a file with these cells"
@@ -249,16 +265,16 @@ def _read_classes(path):
         kept = _read_table(_beside(path, row, 'classes'))
         parts.append((kept if len(kept) else old.get(key, kept)).assign(**row))
     frame = pd.concat([o for o in parts if len(o)] or [pd.DataFrame()], ignore_index=True)
-    return frame.drop(columns='recipe') if 'recipe' in frame and (frame.recipe=='').all() else frame
+    return _without_empty(frame)
 
 def read_log(
     path, # An Excel file that `dataframes_to_excel` wrote
-    sheet='results', # results, classes or settings
+    sheet='results', # results, classes, settings or indexes
 ) -> pd.DataFrame: # Empty when there is no such file or sheet
     "A table of a log, formulas as their last saved values; raises `OSError` or `ValueError` when it cannot be read"
     path = _place(path)
-    one_of(sheet, _own_key, 'sheet')
-    return _usual_order(_read_classes(path) if sheet=='classes' else _read_sheet(path, sheet).reset_index(drop=True))
+    one_of(sheet, _sheet_keys, 'sheet')
+    return _usual_order(_read_classes(path) if sheet=='classes' else _read_sheet(path, sheet).reset_index(drop=True), _sheet_keys[sheet])
 
 # %% ../../nbs/63_scores.log.ipynb #e2c0b85a
 def _check_files(path):
@@ -285,14 +301,14 @@ def _check_files(path):
                              "and would be overwritten: move it away, or choose another name for the workbook.")
 
 # %% ../../nbs/63_scores.log.ipynb #5c0e7ad3
-def _open_book(path):
-    "The workbook with its formulas, or a new one; raises as `read_log` does"
+def _open_book(path, sheets=('results','settings')):
+    "The workbook with its formulas, or a new one, after a look at the sheets that are to be written; raises as `read_log` does"
     if not path.exists():
         book = openpyxl.Workbook()
         book.active.title = 'results'
         return book
     with _reading(path): book = openpyxl.load_workbook(path)
-    for o in ('results','settings'):
+    for o in sheets:
         page = book[o] if o in book.sheetnames else None
         if page and (merged := str(page.merged_cells).split()):
             raise ValueError(f"In the workbook {str(path)!r} the cells {merged[0]} of the sheet {o!r} are merged: unmerge them, "
@@ -302,11 +318,12 @@ def _open_book(path):
 
 def check_workbook(
     path, # The Excel file that a job is going to write
+    sheets=('results','settings'), # Which of its sheets
 ):
     "Raises `OSError` or `ValueError` when the workbook, or the CSV and Markdown files beside it, cannot be brought up to date later"
     path = _place(path)
     _check_files(path)
-    _open_book(path)
+    _open_book(path, sheets)
 
 # %% ../../nbs/63_scores.log.ipynb #6eee8d62
 def merge_log(
@@ -326,19 +343,20 @@ def merge_log(
     fresh = dict(zip(_keys(new, key), known))
     rows = [renewed(o, fresh.pop(k)) if k in fresh else o for k,o in zip(_keys(old, key), old.to_dict('records'))]
     frame = pd.DataFrame(rows + list(fresh.values()))
-    frame = frame.reindex(columns=list(dict.fromkeys([*frame, *old]))) # no column goes, also when its last score does
-    frame = frame.assign(**{o:frame[o].fillna('') for o in key if o in frame})
-    return _usual_order(frame.drop(columns='recipe') if 'recipe' in frame and (frame.recipe=='').all() else frame)
+    frame = frame.reindex(columns=list(dict.fromkeys([*frame, *old])) or list(new)) # no column goes, also when its last score does
+    frame = frame.assign(**{o:frame[o].fillna('') for o in key if o in frame and o not in _counts})
+    return _usual_order(_without_empty(frame), key)
 
 # %% ../../nbs/63_scores.log.ipynb #1bd63b04
-def _table(frames, extra=()):
-    "One table of one or several, with every column of the key as text; raises `ValueError` without data set and model"
-    new = pd.concat([frames] if isinstance(frames, pd.DataFrame) else list(frames), ignore_index=True).rename(columns=str)
-    if not extra: new = new.rename(columns=_cell).map(_cell) # the files of classes hold any text
+def _table(frames, sheet='results'):
+    "One table of none, one or several, with every column of the key as text; raises `ValueError` without data set and model"
+    frames = [frames] if isinstance(frames, pd.DataFrame) else list(frames)
+    new = pd.concat(frames or [pd.DataFrame(columns=_sheet_keys[sheet])], ignore_index=True).rename(columns=str)
+    if sheet!='classes': new = new.rename(columns=_cell).map(_cell) # the files of classes hold any text
     new = new.set_axis(_current(new), axis=1)
-    absent = [o for o in ('dataset','model',*extra) if o not in new]
+    absent = [o for o in _columns[sheet] if o not in new and o not in _needed[2:]]
     if absent: raise ValueError(f"The table has no column {absent[0]!r}, only {', '.join(new)}: see `precision_at_k_to_dataframe`.")
-    key = [*key_columns, *extra]
+    key = [o for o in _sheet_keys[sheet] if o in key_columns and sheet!='indexes' or o in new and o not in _counts]
     return new.assign(**dict(zip(key, zip(*_keys(new, key)))))
 
 # %% ../../nbs/63_scores.log.ipynb #fdbd2235
@@ -414,7 +432,7 @@ def update(self:_Sheet, path, new, pinned):
     if len(old) and self.name=='settings':
         again = pd.Series(_keys(old, key_columns), index=old.index, dtype=object).isin(set(_keys(new, key_columns)))
         staying = old.assign(**{o:old[o].mask(again) for o in old if o not in key_columns})
-    frame = merge_log(staying, new)
+    frame = merge_log(staying, new, tuple(_sheet_keys[self.name]))
     columns,rows = self.place_columns(list(frame), pinned),self.place_rows(old, len(frame))
     for name,j in columns.items():
         before = old[name].tolist() if name in old else []
@@ -503,7 +521,7 @@ def _renew_book(path, new, of_classes):
     Raises `_Changed` when another program has saved the workbook meanwhile"""
     _check_files(path) # a spreadsheet program may have opened it while this process waited
     stamp = lambda: path.exists() and (path.stat().st_mtime_ns, path.stat().st_size, path.stat().st_ino)
-    opened,book = stamp(),_open_book(path)
+    opened,book = stamp(),_open_book(path, ['results','settings', *(o for o in new if o=='indexes')])
     pinned = bool(book.defined_names) or any(_Sheet(book, o.title).pinned for o in book.worksheets)
     _move_classes(book, path, pinned)
     for key,table in _by_row(of_classes): _keep_table(path, dict(zip(key_columns, key)), 'classes', table)
@@ -519,18 +537,20 @@ def _renew_book(path, new, of_classes):
 
 # %% ../../nbs/63_scores.log.ipynb #a29df5bb
 def dataframes_to_excel(
-    frames, # One table of results, or several
+    frames, # One table of results, or several; `[]` for none
     path='log/dataframes_to_excel.xlsx', # The workbook; a CSV and a Markdown file of the same name are written beside it
     classes=None, # Scores of each class: one table or several, with the columns of the key, `class`, `queries` and scores; each row has its own file
     settings=None, # A dictionary for all rows of `frames`, see `run_settings`, or one table or several with the columns of the key
+    indexes=None, # One table or several of indexes that were compared, with the columns dataset, model and index, see `compare_indexes`
 ) -> pd.DataFrame: # All rows of results that the workbook now holds
     "Bring the log up to date with the rows of `frames`; raises `OSError` or `ValueError` when that would damage it"
     path = _place(path)
     _check_files(path)
-    new,of_classes = dict(results=_table(frames)),pd.DataFrame() if classes is None else _table(classes, ['class'])
+    new,of_classes = dict(results=_table(frames)),pd.DataFrame() if classes is None else _table(classes, 'classes')
     if isinstance(settings, dict):
         new['settings'] = new['results'][key_columns].assign(**{_cell(k):_cell(v) for k,v in settings.items() if k not in key_columns})
-    elif settings is not None: new['settings'] = _table(settings)
+    elif settings is not None: new['settings'] = _table(settings, 'settings')
+    if indexes is not None: new['indexes'] = _table(indexes, 'indexes')
     with file_lock(path):
         while True:
             try: frame,texts = _renew_book(path, new, of_classes)
