@@ -13,6 +13,7 @@ from .features.extract import extract, saved_embedder, embed_like
 from .search.exclude import Exclude
 from .search.knn import knn, Neighbours, MeasuredGallery, distance_metrics
 from .search.duplicates import near_duplicates
+from .search.index import Index, build_index, load_index
 from .boost.whitening import Whitening, fit_whitening, learn_whitening, matching_pairs
 from .boost.rerank import expand_query, augment_database, k_reciprocal, diffusion
 from .boost.recipes import apply_recipe, register_recipe, booster, recipes
@@ -22,11 +23,13 @@ from .scores.metrics import (
     evaluate, precision_at_k, hit_at_k, recall_at_k, r_precision, average_precision, map_at_r, mrr, ndcg_at_k, roc_auc, relevant_ranks)
 from .scores.log import precision_at_k_to_dataframe, dataframes_to_excel, read_log, published_results
 from .scores.compare import compare_logs, compare_rows
+from .scores.indexes import compare_indexes, search_recall
 from .plots.thumbnails import Thumbnails
 from .plots.neighbours import plot_neighbours, plot_worst
 from .plots.confusion import plot_confusion
 from .plots.curves import plot_precision, plot_distances, plot_roc, plot_scores
 from .plots.map import plot_map
+from .plots.indexes import plot_recall
 from .train.losses import create_loss
 from .train.loaders import retrieval_dls, training_items, hold_out_classes
 from .scores.results import score_embedder
