@@ -8,11 +8,13 @@ from .models.heads import Head
 from .models.embedder import Embedder, create_embedder, with_head, save_models, load_model, embedding_learner
 from .models.weights import list_embedders
 from .models.preprocess import preprocessing
+from .models.runtime import OnnxNetwork
+from .models.onnx import export_onnx, OnnxEmbedder
 from .features.store import Features, load_features, list_features, open_features
 from .features.extract import extract, saved_embedder, embed_like
 from .search.exclude import Exclude
 from .search.knn import knn, Neighbours, MeasuredGallery, distance_metrics
-from .search.duplicates import near_duplicates
+from .search.duplicates import near_duplicates, duplicate_pairs, duplicate_groups
 from .search.index import Index, build_index, load_index
 from .boost.whitening import Whitening, fit_whitening, learn_whitening, matching_pairs
 from .boost.rerank import expand_query, augment_database, k_reciprocal, diffusion

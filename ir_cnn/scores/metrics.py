@@ -14,6 +14,7 @@ import numpy as np, pandas as pd, torch
 from ..core import one_of, whole
 from ..search.exclude import label_codes
 from .ranks import *
+from ..search.duplicates import has_near_duplicate
 from ..search.knn import Neighbours
 from .stats import *
 
@@ -320,18 +321,21 @@ def _lines(v, labels, lone, by, interval):
     return lines.assign(lone=per_class(torch.where(lone, torch.nan, 0.), labels).left_out)
 
 # %% ../../nbs/62_scores.metrics.ipynb #a9f920c2
+def _copies(ranks): return has_near_duplicate(ranks.neighbours).double()
+
 def evaluate(
     neighbours, # From `knn`, or `RelevantRanks`
     query_labels=None, # `[Q]` integers or strings; with ranks only needed for `by`
     gallery_labels=None, # `[N]` integers or strings; not needed with ranks
     ks=(1,), # The K of each score that is named without one; None: no cut-off, for scores that can do without
-    metrics=('precision_at_k',), # Names or columns, see `read_score`
+    metrics=('precision_at_k',), # Names or columns, see `read_score`; `near_duplicates`: the share of queries with nearly the same image in the gallery
     interval=None, # Level of a bootstrap interval, e.g. 0.95; default: none
     by=None, # None: the mean over queries; class: a line for each class; macro: the mean of the classes' means
 ) -> pd.DataFrame: # Columns metric, k, (class), value, (low, high), queries (in the mean), lone (queries without a relevant item)
     "The mean scores, one a row; raises `ValueError` for unknown names, labels that do not fit, and a k beyond what was searched"
     metrics,ks = [metrics] if isinstance(metrics, str) else list(metrics),[ks] if ks is None or isinstance(ks, int) else list(ks)
-    requested = [(o, *read_score(o)) for o in metrics]
+    copies = Score(*['near_duplicates']*3, _copies, False, False) # no score of a network, so not in `score_table`
+    requested = [(o, copies, None) if o==copies.name else (o, *read_score(o)) for o in metrics]
     if by not in (None,'class','macro'):
         raise ValueError(f"by={by!r}; expected None (the mean over queries), 'class' (a line for each) or 'macro' (the mean of the classes' means).")
     if by and query_labels is None: raise ValueError(f"by={by!r} needs the query_labels.")
