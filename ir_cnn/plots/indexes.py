@@ -25,7 +25,7 @@ def _lines(table, column):
     if not len(rows): raise ValueError(f"No row of the table has a recall and a time in {column!r}: there is nothing to show.")
     exact = rows['index'].str.startswith('exact')
     key = [o for o in _apart if o in rows]
-    def varies(o): # whether an index re-ranks, and what it is compared with, is not what tells lines apart
+    def varies(o): # whether an index refines, and what it is compared with, is not what tells lines apart
         return rows[o].nunique()>1 if o!='refine' else rows[~exact].groupby('index')[o].nunique().gt(1).any()
     differ,out = [o for o in key if varies(o)],([],[])
     for (index,*values),line in rows.fillna({o:'' for o in key if rows[o].dtype==object}).groupby(['index',*key], sort=False, dropna=False):

@@ -286,7 +286,7 @@ def compare_indexes(
     progress=True, # Show a bar?
 ) -> pd.DataFrame: # Columns dataset, model, metric, device, index, effort, effort_unit, refine, N, D, k, recall@k, batch, ms_batch, ms_single, ...
     """Exact search and indexes side by side, the exact one first: recall, milliseconds a query (medians of the wall clock: `ms_batch` for `batch` at a time,
-    `ms_single` for one), `build_seconds`, bytes a vector (`bytes_memory`; `bytes_disk`, read for re-ranking), `threads` and `processor`.
+    `ms_single` for one), `build_seconds`, bytes a vector (`bytes_memory`; `bytes_disk`, read to refine), `threads` and `processor`.
     `attrs` holds the facts of the machine, what was left out and the seconds of all rounds. Raises `ValueError` for what exact search does not take"""
     specs,efforts,devices = _as_list(specs),_check_efforts(efforts, _as_list(specs)),_places(devices)
     rounds,singles = whole(rounds, 'rounds'),whole(singles, 'singles')

@@ -57,15 +57,16 @@ class Index:
         trained=None, # Slots there were when the engine was trained; default: all
         device=None, # Where exact searches are computed; default: the fastest there is
     ):
-        self.vectors,self.reduction,self.engine,self.device = vectors,reduction,engine,device
-        self.metric,self.dim = reduction.metric,reduction.dim
+        self.vectors,self.reduction,self.engine = vectors,reduction,engine
+        self.metric,self.dim,self.device = reduction.metric,reduction.dim,device
         self.slots = len(vectors if engine is None else engine)
         self._ids,self._alive = ids,torch.ones(self.slots, dtype=torch.bool) if alive is None else alive
         self._n,self.trained = int(self._alive.sum()),self.slots if trained is None else trained
         self.effort = effort
         self.refine = (engine.refine if engine else 1) if refine is None else whole(refine, 'refine', 0)
         self.made_by,self.source = dict(made_by or {}),source
-        self._order,self._in_order,self._measured,self._turns = None,None,{},_Turns()
+        self._order = self._in_order = None # made when they are needed
+        self._measured,self._turns = {},_Turns()
 
     is_exact = property(lambda self: self.engine is None, doc="Is every item compared?")
     spec = property(lambda self: 'Flat' if self.engine is None else self.engine.spec, doc="What kind of index it is")
@@ -169,15 +170,11 @@ def _masks(self:Index, exclude, where_rows, Q):
         exclude.check(Q, self.next_id)
         if exclude.gallery is not None and exclude.gallery.any(): hide(self._of_slots(exclude.gallery))
         if exclude.groups is not None: out.groups = (exclude.groups[0],self._of_slots(exclude.groups[1]))
-        if exclude.rows is not None: out.rows = self._slots_or_none(exclude.rows)
+        if exclude.rows is not None:
+            slots,there = self._find(exclude.rows)
+            out.rows = slots.where(there, -1) # an item that is not there hides nothing
     out.gallery = marks
     return None if marks is None and out.groups is None and out.rows is None else out
-
-@patch
-def _slots_or_none(self:Index, rows):
-    "`[Q,m]` slots of ids; -1 for -1 and for items that are not there"
-    slots,there = self._find(rows)
-    return slots.where(there, -1)
 
 @patch
 def _of_slots(self:Index, x): return x if self._ids is None else x[self._ids] # what is known of each id, for each slot
@@ -191,12 +188,11 @@ def _among(rows, allowed):
 
 def _part(exclude, slots):
     "The masks for some slots, ascending, or a range of them"
-    out = Exclude()
     if exclude is None: return None
-    if exclude.rows is not None:
-        start,n = (slots.start,len(slots)) if isinstance(slots, range) else (0,0)
-        out.rows = _among(exclude.rows, slots) if not n else (exclude.rows-start).where((exclude.rows>=start) & (exclude.rows<start+n), -1)
-    at = slice(slots.start, slots.stop) if isinstance(slots, range) else slots
+    out,rows,at = Exclude(),exclude.rows,slots
+    if isinstance(slots, range): at = slice(slots.start, slots.stop)
+    if rows is not None and isinstance(slots, range): out.rows = (rows-slots.start).where((rows>=slots.start) & (rows<slots.stop), -1)
+    elif rows is not None: out.rows = _among(rows, slots)
     if exclude.groups is not None: out.groups = (exclude.groups[0],exclude.groups[1][at])
     if exclude.gallery is not None: out.gallery = exclude.gallery[at]
     return out
@@ -485,9 +481,9 @@ def build_index(
 
 def _fill(engine, vectors, reduction, seed, progress):
     "Train an engine with a sample of the vectors, and give it all of them"
-    n,seed,cells = len(vectors),whole(seed, 'seed', 0, 2**31-1),max([0, *(int(o)*dict(k=2**10, M=2**20).get(unit, 1)
-                                                                      for o,unit in re.findall(r'(?:IVF|LOPQ)(\d+)([kM]?)', engine.spec))])
-    most = min(n, max(2**16, 64*cells))
+    n,seed,units = len(vectors),whole(seed, 'seed', 0, 2**31-1),{'':1, 'k':2**10, 'M':2**20}
+    cells = [int(o)*units[unit] for o,unit in re.findall(r'(?:IVF|LOPQ)(\d+)([kM]?)', engine.spec)]
+    most = min(n, max([2**16, *(64*o for o in cells)]))
     some = torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:most].sort().values if most<n else torch.arange(n)
     engine.train(reduction.gallery(vectors[some]), seed)
     starts = range(0, n, 65536)
@@ -541,8 +537,8 @@ def add(self:Index,
 ) -> torch.Tensor: # `[m]` ids
     "The ids of the items that were added; raises `ValueError` for another width or network, NaN, and ids that are there already"
     x = self._new_items(vectors)
-    ids = _new_ids(torch.arange(self.next_id, self.next_id+len(x)) if ids is None else ids, len(x))
-    with self._turns.change():
+    with self._turns.change(): # the next ids too: another thread may be adding
+        ids = _new_ids(torch.arange(self.next_id, self.next_id+len(x)) if ids is None else ids, len(x))
         there = self._find(ids)[1]
         if there.any(): raise ValueError(f"The item {int(ids[there][0])} is in the index already: use `upsert` to replace it.")
         self._append(x, ids)
@@ -652,7 +648,7 @@ def _one_sentence(path):
 def _restored(tensors, about, device):
     "The `Index` that `_state` described"
     state = {k.partition('.')[2]:v for k,v in tensors.items() if k.startswith('engine.')}
-    kind,reduction,n,about['sample'] = about['engine'],Reduction(**about['reduction']),whole(about['slots'], 'the number of slots'),about.get('sample')
+    kind,reduction,n = about['engine'],Reduction(**about['reduction']),whole(about['slots'], 'the number of slots')
     engine = {'faiss':FaissEngine, 'lopq':LOPQ}[kind].from_state(state, about['state'], device or 'cpu') if kind else None
     vectors,ids,alive = (tensors.get(o) for o in ('vectors','ids','alive'))
     fits = isinstance(about['state'], dict) and ((len(engine),engine.dim)==(n,reduction.width) if engine else vectors is not None and not state)
@@ -676,7 +672,7 @@ def load_index(
     given,expected = Vectors(vectors),(index.slots,index.dim)
     if (len(given),given.dim)!=expected:
         raise ValueError(f"The vectors have the shape {(len(given),given.dim)}; expected {expected}, one for each slot of the index.")
-    if about['sample'] and about['sample']!=_sample_digest(given):
+    if about.get('sample') not in (None, _sample_digest(given)):
         raise ValueError(f"The vectors are not those of the index {str(path)!r}, though as many: give the same in the same order, or build an index of these.")
     index.vectors = given
     return index
