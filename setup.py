@@ -32,7 +32,7 @@ setup(
     package_data={cfg['lib_name']: cfg['package_data'].split()},
     python_requires='>=' + cfg['min_python'],
     install_requires=cfg['requirements'].split(),
-    extras_require={o: cfg[f'{o}_requirements'].split() for o in ('dev', 'explain', 'fast', 'heif', 'index', 'onnx')},
+    extras_require={o: cfg[f'{o}_requirements'].split() for o in ('cluster', 'dev', 'explain', 'fast', 'heif', 'index', 'milvus', 'onnx')},
     entry_points={'console_scripts': cfg['console_scripts'].split(),
                   'nbdev': [f"{cfg['lib_name']}={cfg['lib_name']}._modidx:d"]}, # links from names in backticks to their pages
 )

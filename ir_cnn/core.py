@@ -20,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from numbers import Integral, Real
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
-import filelock, torch
+import filelock, pandas as pd, torch
 from fastcore.all import basic_repr, delegates, patch
 from fastai.torch_core import default_device
 try: import fcntl
@@ -44,7 +44,7 @@ class Workspace:
         self.root = expand(root)
         self.data = expand(data or os.environ.get('IR_CNN_DATA') or self.root/'Data')
         self.feature,self.label = self.root/'Feature',self.root/'Label'
-        self.model,self.log = self.root/'Model',self.root/'log'
+        self.model,self.log,self.embedding = self.root/'Model',self.root/'log',self.root/'Embedding'
 
     __repr__ = basic_repr('root,data')
 
@@ -59,7 +59,7 @@ def check_folder(folder):
 @patch
 def check_writable(self:Workspace):
     "This workspace, once its folders have proved writable; raises `OSError` otherwise"
-    for folder in (self.feature, self.label, self.model, self.log): check_folder(folder)
+    for folder in (self.feature, self.label, self.model, self.log, self.embedding): check_folder(folder)
     return self
 
 # %% ../nbs/00_core.ipynb #f58f5176
@@ -113,6 +113,10 @@ def get_label_paths(
 ) -> tuple: # (gallery paths, query paths)
     "Where the class codes of each data set under each model are kept"
     return _both_sides(Workspace(root).label, 'labels', dts_li, model_li)
+
+# %% ../nbs/00_core.ipynb #de7d739b
+with suppress(KeyError): # an option of pandas 3; before, texts are Python's own anyway
+    if pd.get_option('mode.string_storage')=='auto': pd.set_option('mode.string_storage', 'python')
 
 # %% ../nbs/00_core.ipynb #261aec55
 _temporary = '.tmp_ir_cnn_' # how the names of temporary files and folders begin

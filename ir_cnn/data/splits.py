@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['image_extensions', 'trash_folders', 'photo_libraries', 'system_files', 'folder_pairs', 'Itself', 'split_names',
            'printable', 'plain_name', 'Problems', 'read_text', 'text_lines', 'read_list', 'name_on_disk', 'check_files',
-           'image_size', 'check_boxes', 'left_out', 'project_folders', 'is_own_picture', 'walk_images', 'image_files',
-           'check_split', 'FolderSplit', 'side_folders', 'usual_pair', 'random_mask', 'RandomSplit', 'LeaveOneOut',
-           'ClassSplit', 'ListSplit', 'usual_split', 'split_says', 'mixed_sides', 'read_split']
+           'image_size', 'check_boxes', 'left_out', 'project_folders', 'is_own_picture', 'walk_folders', 'walk_images',
+           'image_files', 'check_split', 'FolderSplit', 'side_folders', 'usual_pair', 'random_mask', 'RandomSplit',
+           'LeaveOneOut', 'ClassSplit', 'ListSplit', 'usual_split', 'split_says', 'mixed_sides', 'read_split']
 
 # %% ../../nbs/11_data.splits.ipynb #1200133a
 import codecs, os, re, unicodedata
@@ -202,14 +202,14 @@ def left_out(
 
 # %% ../../nbs/11_data.splits.ipynb #c67a85df
 _traces = ('Feature/*/*/*_meta.json','Feature/*/*/*_fts.pt','Feature/thumbnails/??/*.jpg','Label/*/*/*_labels.pt','Model/*.pt','Model/*/train.yaml',
-           'log/dataframes_to_excel.*','log/marks.csv','log/find_lr.png','log/report_*.html')
+           'Embedding/*/rows.sqlite','log/dataframes_to_excel.*','log/marks.csv','log/find_lr.png','log/report_*.html')
 
 def project_folders(
     at, # A folder
     names, # Of the folders in it
 ) -> set: # Those of `names` that a run wrote into
     "The folders of a project among others"
-    own = {o for o in names if o.lower() in ('feature','label','model','log')} # a disk may not tell upper case from lower
+    own = {o for o in names if o.lower() in ('embedding','feature','label','model','log')} # a disk may not tell upper case from lower
     return own if own and any(next(Path(at).glob(o), None) for o in _traces) else set()
 
 def is_own_picture(
@@ -251,12 +251,12 @@ def _list_folder(at, below, left, is_root):
         elif kind=='file' and below is None and not hidden and o.name.lower() not in system_files: left['ending',ending] += 1
     return images,folders
 
-def walk_images(
+def walk_folders(
     folder, # Searched at any depth
     problems, # Where folders without access and without images are noted, and the others counted
-) -> list: # (plain name below `folder`, path), sorted
-    "The images below a folder"
-    folder,seen,found = str(folder),set(),[]
+): # (its path, its plain name below `folder` with a slash at the end, the names of its images) of one folder after the other
+    "The folders below a folder, itself first, with the images in each"
+    folder,seen = str(folder),set()
     todo = [(folder,'',None)] # path, plain name and, in a folder of a project, the path there
     while todo:
         at,rel,below = todo.pop()
@@ -273,10 +273,16 @@ def walk_images(
         images,folders = listed
         if not images and not folders and below is None:
             problems.add(f'the label {os.path.basename(at)!r} has no images', at, None, 'add images or remove the folder')
-        found += [(rel+plain_name(o), os.path.join(at, o)) for o in images]
+        yield at,rel,images
         own = project_folders(at, folders)
         todo += [(os.path.join(at, o), f'{rel}{plain_name(o)}/', f'{below}/{o}' if below is not None else o if o in own else None) for o in reversed(folders)]
-    return sorted(found)
+
+def walk_images(
+    folder, # Searched at any depth
+    problems, # As for `walk_folders`
+) -> list: # (plain name below `folder`, path), sorted
+    "The images below a folder"
+    return sorted((rel+plain_name(o), os.path.join(at, o)) for at,rel,images in walk_folders(folder, problems) for o in images)
 
 # %% ../../nbs/11_data.splits.ipynb #c5e1a020
 def image_files(
