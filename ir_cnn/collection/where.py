@@ -313,10 +313,10 @@ def _milvus_unequal(f, op, values):
     return '(' + ' and '.join([f'({f} < {o} or {f} > {o})' for o in bits] + ([_milvus_relation(f, 'not in', rest)] if rest else [])) + ')'
 
 # %% ../../nbs/53_collection.where.ipynb #c8cc9f9a
-def _milvus_test(test, f, null):
+def _milvus_test(test, f, null, empty):
     "The text of a test of a field"
-    missing = f'{f} is null' if null else f'not (exists {f})'
-    present = f'{f} is not null' if null else f'(exists {f})' # Milvus 2.3 takes all that follows `exists` for its key
+    missing = f'{f} == ""' if empty else f'{f} is null' if null else f'not (exists {f})'
+    present = f'{f} != ""' if empty else f'{f} is not null' if null else f'(exists {f})' # Milvus 2.3 takes all that follows `exists` for its key
     if test.op=='is None': return missing if test.yes else present
     text,op = _is_text(test),test.op if test.yes else _opposite[test.op]
     values = [o if test.kind or not isinstance(o, bool) else int(o) for o in (test.value if test.op=='in' else [test.value])]
@@ -325,6 +325,7 @@ def _milvus_test(test, f, null):
     if not test.kind: # values of the other kinds that fulfil the test
         if not test.yes: parts += [f'{f} < 0', f'{f} >= 0'] if text else [f'{f} >= ""']
         parts += [f'{f} == {_milvus_value(o)}' for o in (True,False) if (not text and _relation[test.op](o, test.value))==test.yes]
+    if empty and test.yes: return f'({present} and {parts[0]})'
     return f"({' or '.join(parts)})"
 
 # %% ../../nbs/53_collection.where.ipynb #4a6b69e7
@@ -343,9 +344,10 @@ def milvus(
     self:Where,
     fields=None, # Column name -> field of Milvus, written by the program, e.g. `dict(id='id', year='meta["year"]')`; the others are keys of the dynamic field
     null=True, # Write `is null`, of Milvus 2.5 and newer? False: `exists`, of older ones
+    empty=(), # Columns of texts, declared as such, that hold '' where the value is missing: fields of a schema that cannot be null
 ) -> str:
     "The condition as a filter of Milvus; raises `ValueError` for a name that Milvus cannot take"
     def written(node):
         if isinstance(node, _Group): return f"({f' {node.op} '.join(map(written, node.parts))})"
-        return _milvus_test(node, (fields or {}).get(node.column) or _milvus_key(node.column), null)
+        return _milvus_test(node, (fields or {}).get(node.column) or _milvus_key(node.column), null, node.column in empty)
     return written(self.tree)

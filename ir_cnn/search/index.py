@@ -65,6 +65,7 @@ class Index:
         self.effort = effort
         self.refine = (engine.refine if engine else 1) if refine is None else whole(refine, 'refine', 0)
         self.made_by,self.source = dict(made_by or {}),source
+        self.recall = None # what `tune` has measured last
         self._order = self._in_order = None # made when they are needed
         self._measured,self._turns = {},_Turns()
 
@@ -404,7 +405,7 @@ def tune(self:Index,
         share = (found <= exact[:,-1:]+1e-12*exact[:,-1:].abs()).double().mean().item() # the same distance may differ in its last bit
         if share>=recall or effort>=self.engine.max_effort: break
         effort = min(2*effort, self.engine.max_effort)
-    self.effort = effort
+    self.effort,self.recall = effort,share
     print(f'{self.spec}: {effort:,} of {self.engine.max_effort:,} {self.engine.effort_name} a query find {share:.3f} of the exact {k} nearest '
           f'of {len(q):,} queries.')
     return effort
