@@ -141,6 +141,13 @@ for pooling in ('avg', 'max'):
 browser = RetrievalBrowser(k=50)
 browser"""
 
+# The same digits as a collection, which is filtered and listed
+collection = """
+from ir_cnn.all import *
+photos = Collection('digits.collection', create_embedder('test_resnet', pretrained=False, size=32))
+photos.add('../two/digits')
+photos.browse()"""
+
 def write_notebook(path, source):
     "A notebook of one cell"
     cell = dict(cell_type='code', id='one', metadata={}, execution_count=None, outputs=[], source=source.strip())
@@ -312,6 +319,29 @@ def steps(lab, address, root):
         lab.page.goto(address.format('two/saved.ipynb'))
         lab.until(idle, 60)
         expect(find(f'{outputs} .jp-RenderedImage, {outputs}.jp-RenderedImage').first).to_be_visible()
+    with lab.step('a collection: filter, list, search, and a condition that cannot be read', picture=True):
+        (root/'own').mkdir()
+        write_notebook(root/'own'/'own.ipynb', collection)
+        lab.page.goto(address.format('own/own.ipynb'))
+        lab.until(idle, 60)
+        lab.run_all()
+        expect(page.heading).to_contain_text('1 of 80, as added')
+        field = page.field('e.g. year')
+        field.fill("label in ['3', '5']")
+        field.press('Enter')
+        expect(status).to_contain_text('16 images where label in')
+        button('All images').click()
+        expect(cards).to_have_count(16)
+        listed = page.name(9)
+        cards.nth(9).click()
+        is_query(listed)
+        expect(page.heading).to_contain_text('10 of 16')
+        expect(cards).to_have_count(15)
+        field.fill("lable == '3'")
+        field.press('Enter')
+        expect(status).to_contain_text('Did you mean label')
+        expect(field).to_have_value("lable == '3'")
+        is_query(listed)
     with lab.step('open the report, a file without a server', picture=True):
         lab.page.goto(report.as_uri())
         assert find('h2').count() >= 5 and find('b').count() == 0, 'the report lacks sections, or obeys the note'

@@ -3,7 +3,7 @@
 
     main_job.py CSV [CSV]        the digits: fine-tuned reaches P@1 0.95, untrained is far lower; two tables hold the same precisions
     main_job.py --protocols CSV  each data set: the protocol timm is far above origin
-    main_job.py --light          `ir_cnn_run -h` and `--version` take less than a second of processor time and leave torch alone
+    main_job.py --light          `-h` and `--version` of ir_cnn_run and ir_cnn_index take less than a second of processor time and leave torch alone
 """
 import os, re, shutil, subprocess, sys
 import pandas as pd
@@ -24,11 +24,11 @@ def protocols(path):
     assert (p1.timm > p1.origin + 0.1).all(), 'the protocol timm is not far above origin'
 
 def light(limit=1):
-    for option in ('-h', '--version'):
+    for command, option in [(c, o) for c in ('ir_cnn_run', 'ir_cnn_index') for o in ('-h', '--version')]:
         before = sum(os.times()[2:4])
-        said = subprocess.run([sys.executable, '-X', 'importtime', shutil.which('ir_cnn_run'), option], capture_output=True, text=True)
+        said = subprocess.run([sys.executable, '-X', 'importtime', shutil.which(command), option], capture_output=True, text=True)
         used, loaded = sum(os.times()[2:4]) - before, re.findall(r'\| +(torch|fastai|timm|pandas)$', said.stderr, re.M)
-        print(f'ir_cnn_run {option}: {used:.2f} s')
+        print(f'{command} {option}: {used:.2f} s')
         assert said.returncode == 0 and said.stdout.strip(), said.stderr[-500:]
         assert not loaded and used < limit, f'{used:.2f} s, expected less than {limit}; imported {loaded}'
 

@@ -27,8 +27,8 @@ rooms = [(0, '', 'Core', 'files, keys, checks; short texts as values'),
          (60, 'scores', 'Scores', 'ranks, metrics, statistics, logs'),
          (70, 'plots', 'Plots', 'figures of neighbours, mistakes and distances'),
          (80, 'train', 'Training', 'losses, batches, learners, checkpoints'),
-         (90, 'explore', 'Explore', 'question, explain, mark and browse results'),
-         (97, 'run', 'Run', 'one call, one command')]
+         (88, 'explore', 'Explore', 'question, explain, mark and browse results'),
+         (96, 'run', 'Run', 'one call, one command')]
 may_import = {'search': {'core', 'search'}, 'boost': {'core', 'spec', 'search', 'boost'}} # these two know nothing but tensors
 exported = re.compile(r'\s*#\s*\|\s*export')
 

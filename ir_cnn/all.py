@@ -19,6 +19,7 @@ from .search.index import Index, build_index, load_index
 from .boost.whitening import Whitening, fit_whitening, learn_whitening, matching_pairs
 from .boost.rerank import expand_query, augment_database, k_reciprocal, diffusion
 from .boost.recipes import apply_recipe, register_recipe, booster, recipes
+from .collection.core import Collection, SearchResults
 from .scores.stats import mean_score, per_class, macro_mean, bootstrap_interval, paired_test
 from .scores.ranks import RelevantRanks, full_ranks
 from .scores.metrics import (
@@ -32,6 +33,7 @@ from .plots.confusion import plot_confusion
 from .plots.curves import plot_precision, plot_distances, plot_roc, plot_scores
 from .plots.map import plot_map
 from .plots.indexes import plot_recall
+
 from .train.losses import create_loss
 from .train.loaders import retrieval_dls, training_items, hold_out_classes
 from .scores.results import score_embedder
@@ -46,5 +48,7 @@ from .explore.searcher import Searcher
 from .explore.session import BrowsingSession
 from .explore.report import save_report
 from .explore.widget import RetrievalBrowser
+from .explore.collection import CollectionSession, CollectionBrowser # and `Collection.browse`
 from .run.core import run
 from .run.commands import origin_datasets, ir_cnn_run
+from .run.index import ir_cnn_index

@@ -1,4 +1,4 @@
-// The page's side of `CardGrid`, see nbs/96_explore.widget.ipynb: a query and its results as cards, for mouse and keys.
+// The page's side of `CardGrid`, see nbs/94_explore.widget.ipynb: a query and its results as cards, for mouse and keys.
 // Texts come as texts and are never read as HTML; a message to Python is {verb: number of the card, of: 'query' or 'cards', name}.
 
 const keys = [

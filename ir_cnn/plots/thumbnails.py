@@ -115,6 +115,26 @@ def _from_disk(self:Thumbnails, key, path, box):
 
 # %% ../../nbs/70_plots.thumbnails.ipynb #811c27f3
 @patch
+def missing(self:Thumbnails,
+    path, # An image file
+) -> bool:
+    "Is there no such file?"
+    return not os.path.isfile(path)
+
+@patch
+def prepare(self:Thumbnails,
+    images, # That will be shown
+):
+    "Nothing: thumbnails of files are made when they are shown"
+
+@patch
+def _keep(self:Thumbnails, key, content):
+    "Keep a thumbnail in memory, and only the most recently used ones"
+    with self._lock:
+        self._memory[key] = content
+        while len(self._memory) > self.most: self._memory.popitem(last=False)
+
+@patch
 def jpeg(self:Thumbnails,
     path, # An image file
     box=None, # What to cut out, see `whole_box`
@@ -127,9 +147,7 @@ def jpeg(self:Thumbnails,
             return self._memory[key]
     content = key and self._from_disk(key, path, box)
     if content is None: return to_jpeg(_placeholder(self.side), self.quality)
-    with self._lock:
-        self._memory[key] = content
-        while len(self._memory) > self.most: self._memory.popitem(last=False)
+    self._keep(key, content)
     return content
 
 # %% ../../nbs/70_plots.thumbnails.ipynb #af94edb7
