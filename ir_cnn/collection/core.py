@@ -9,14 +9,13 @@ __all__ = ['made_by', 'network_name', 'made_difference', 'probe_numbers', 'same_
 # %% ../../nbs/57_collection.core.ipynb #9efa8991
 import json, os, shutil, tempfile, time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from ..data.images import * # first: it quiets a warning that fastai's import brings
-import numpy as np, pandas as pd, PIL, timm, torch, torchvision
+import numpy as np, pandas as pd, torch
 from fastcore.basics import chunked, patch
-import ir_cnn
 from ..core import *
 from ..data.images import image_rules
 from ..data.splits import plain_name
@@ -26,8 +25,8 @@ from ..models.embedder import Embedder, create_embedder, load_embedder, output_s
 from ..models.inference import ByteNet, choose_precision, precisions
 from ..models.onnx import OnnxEmbedder, network_fingerprint, probe_images
 from ..features.sources import ImageFiles, embed_batches
-from ..features.store import Features, network_digest
-from ..features.extract import _candidates, check_embedder, default_batch
+from ..features.store import Features, box_digest, library_versions, network_digest
+from ..features.extract import check_embedder, default_batch, network_candidates
 from ..search.knn import as_matrix, distance_metrics
 from ..search.duplicates import duplicate_pairs
 from .where import Where, read_where
@@ -48,10 +47,9 @@ def made_by(
     how = preprocessing(embedder, protocol)[2] | dict(flip=bool(flip), scales=list(scales))
     width = getattr(embedder, 'n_features', None) or output_shape(embedder.eval(), embedder.data_config['input_size'])[1]
     build = {o:getattr(embedder, o, None) for o in ('arch','pooling','overrides')}
-    versions = {o.__name__:o.__version__ for o in (torch, torchvision, timm, PIL, ir_cnn)}
     made = dict(model=embedder.name, training=embedder.training_type, weights_from=str(getattr(embedder, 'weights', '')), build=build, width=width,
                 fingerprint=network_fingerprint(embedder), weights=network_digest(embedder), preprocessing=how, precision=precision,
-                image_rules=image_rules, versions=versions)
+                image_rules=image_rules, versions=library_versions())
     return json.loads(json.dumps(made)) # tuples become lists here and not only on the disk
 
 def network_name(
@@ -232,7 +230,7 @@ def embedder(self:Collection):
     if self._embedder is not None: return self._embedder
     kept,why,found = self.made_by,'',None
     files = [lambda o=o: _embedder_of(o) for o in self._network_files() if o.is_file()]
-    for build in [*files, *_candidates(kept | dict(dataset=''), self.root or '.', None, None)]:
+    for build in [*files, *network_candidates(kept | dict(dataset=''), self.root or '.', None, None)]:
         try: found = build()
         except Exception as e: why = f' ({reason(e)})'; continue
         if not self._difference(found): self._embedder = found; return found

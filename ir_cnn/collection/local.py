@@ -18,7 +18,6 @@ from ..core import *
 from ..features.vectorstore import VectorStore
 from ..search.exclude import Exclude
 from ..search.index import build_index, Index, build_index, choose_spec, index_facts, load_index
-from ..search.kernels import in_cache
 from ..search.knn import as_matrix, distance_metrics, exact_floats, knn, order_candidates, _lines
 from ..search.screening import Rows, screen
 from ..search.vectors import Vectors, refine_candidates
@@ -210,10 +209,7 @@ def find_digests(self:LocalEngine,
     digests, # `[n]` keys of contents
 ) -> dict: # Digest -> ids, in the order of adding
     "Which contents are there already"
-    found,sql = {},'SELECT r.digest, r.id FROM json_each(?) j CROSS JOIN rows r ON r.digest=j.value ORDER BY r.number'
-    with self.store._reading() as db:
-        for digest,id in db.execute(sql, (json.dumps(list(dict.fromkeys(digests))),)): found.setdefault(digest, []).append(id)
-    return found
+    return self.store.find_digests(digests)
 
 @patch
 def find_paths(self:LocalEngine,
@@ -503,6 +499,15 @@ def _nearest(self:LocalEngine, q, k, snap, allowed, n, index, effort):
     return near
 
 
+# %% ../../nbs/54_collection.local.ipynb #d6205de4
+def _checked_queries(vectors, k, exclude, dim):
+    "`[Q,D]` queries, k, and Q lists of excluded ids as texts, for any engine; raises `ValueError`"
+    query,k = as_matrix(vectors, 'query', empty=True),whole(k, 'k')
+    if query.shape[1]!=dim: raise ValueError(f"Queries are {query.shape[1]} wide and the collection {dim}: both have to come from the same embedder.")
+    exclude = [()]*len(query) if exclude is None else [_texts(o) for o in exclude]
+    if len(exclude)!=len(query): raise ValueError(f"exclude has {len(exclude)} lists for {len(query)} queries: expected one for each.")
+    return query,k,exclude
+
 # %% ../../nbs/54_collection.local.ipynb #966692fd
 @patch
 def search(self:LocalEngine,
@@ -514,11 +519,7 @@ def search(self:LocalEngine,
     exact=False, # Pass the index by?
 ) -> tuple: # Q lists of ids, and Q lists of distances; shorter than k where there are no more
     "The nearest items of each query, equal ones in the order of adding; raises `ValueError` for what cannot be searched"
-    query,k = as_matrix(vectors, 'query', empty=True),whole(k, 'k')
-    if query.shape[1]!=self.dim:
-        raise ValueError(f"Queries are {query.shape[1]} wide and the collection {self.dim}: both have to come from the same embedder.")
-    exclude = [()]*len(query) if exclude is None else [_texts(o) for o in exclude]
-    if len(exclude)!=len(query): raise ValueError(f"exclude has {len(exclude)} lists for {len(query)} queries: expected one for each.")
+    query,k,exclude = _checked_queries(vectors, k, exclude, self.dim)
     if not len(query): return [],[]
     q = Rows(exact_floats(query, 'cpu'), self.metric, 'query')
     for attempt in range(10): # a row that was found may have been deleted before its id is looked up

@@ -14,9 +14,9 @@ from urllib.parse import unquote, urlsplit
 import numpy as np, pandas as pd, torch
 from fastcore.all import patch
 from ..core import *
-from .local import _texts
+from .local import _checked_queries, _texts
 from ..features.vectorstore import VectorStore, _as_ids, _as_vectors, _columns, _listed
-from ..search.knn import as_matrix, distance_metrics, exact_floats, knn, order_candidates
+from ..search.knn import distance_metrics, exact_floats, knn, order_candidates
 from ..search.screening import Rows
 
 # %% ../../nbs/55_collection.milvus.ipynb #b457ff12
@@ -693,12 +693,9 @@ def search(self:MilvusEngine,
     exact=False, # Pass an index by that is not exact? Then all vectors are read
 ) -> tuple: # Q lists of ids, and Q lists of distances; shorter than k where there are no more
     "The nearest items of each query, equal ones in the order of ids; raises `ValueError` for what cannot be searched"
-    query,k = as_matrix(vectors, 'query', empty=True),whole(k, 'k')
-    if query.shape[1]!=self.dim:
-        raise ValueError(f"Queries are {query.shape[1]} wide and the collection {self.dim}: both have to come from the same embedder.")
+    query,k,exclude = _checked_queries(vectors, k, exclude, self.dim)
+    exclude = list(map(set, exclude))
     if effort is not None: whole(effort, 'effort')
-    exclude = [()]*len(query) if exclude is None else [set(_texts(o)) for o in exclude]
-    if len(exclude)!=len(query): raise ValueError(f"exclude has {len(exclude)} lists for {len(query)} queries: expected one for each.")
     if not len(query): return [],[]
     q,more = Rows(exact_floats(query, 'cpu'), self.metric, 'query').x,k+max(map(len, exclude))
     if more>_most-_spare: more = max(1, min(more, len(self)))

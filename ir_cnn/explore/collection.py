@@ -21,7 +21,7 @@ from ..core import *
 from ..data.core import readable_label
 from ..features.store import protocol_name
 from ..collection.where import read_where
-from ..collection.sources import is_address, read_address
+from ..collection.sources import read_address
 from ..collection.core import Collection
 from ..plots.thumbnails import Thumbnails, jpeg_url, thumbnail, to_jpeg
 from ..plots.neighbours import distance_text

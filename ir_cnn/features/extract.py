@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['unique_images', 'image_ids', 'default_batch', 'ExtractSettings', 'label_codes', 'check_embedder', 'Extraction',
-           'tensor_frame', 'close_frame', 'write_rows', 'warn_dropped', 'extract', 'saved_embedder', 'embed_like']
+           'tensor_frame', 'close_frame', 'write_rows', 'warn_dropped', 'extract', 'network_candidates',
+           'saved_embedder', 'embed_like']
 
 # %% ../../nbs/34_features.extract.ipynb #e6cc0581
 import contextlib, io, os, re, shutil, tempfile, time, zipfile, zlib
@@ -24,7 +25,7 @@ from ..models.inference import ByteNet, choose_precision, embed_image, precision
 from .sources import DamagedImages, ImageFiles, PackedImages, embed_batches, pack_images
 from .vectorstore import DamagedStore, VectorStore
 from .store import *
-from .parts import Parts, check_workers, compute_parts, is_address, open_address, put_file, reaching
+from .parts import Parts, check_workers, compute_parts, open_address, put_file, reaching, _not_finite
 
 # %% ../../nbs/34_features.extract.ipynb #220df7b3
 def unique_images(
@@ -44,7 +45,7 @@ def image_ids(
 ) -> list: # Texts; None for an image that could not be read
     "What embeddings are kept under: the content of an image, and its box"
     text,there = contents.tobytes().hex(),contents.any(1)
-    box = lambda i: '' if boxes is None or boxes[i] is None else f'-{digest([float(o) for o in boxes[i]])[:12]}'
+    box = lambda i: '' if boxes is None or boxes[i] is None else f'-{box_digest(boxes[i])}'
     return [text[32*i:32*i+32]+box(i) if o else None for i,o in enumerate(there)]
 
 # %% ../../nbs/34_features.extract.ipynb #03a0baf9
@@ -192,8 +193,6 @@ def todo(self:Extraction):
     return [o.tolist() for o in (*whole, *np.split(rest, range(bs, len(rest), bs))) if len(o)]
 
 # %% ../../nbs/34_features.extract.ipynb #ff5b6fd9
-_not_finite = 'the network gives no finite embedding of it'
-
 @patch
 def finite(self:Extraction, embeddings, rows, failed):
     "A batch without the embeddings that are not finite; raises `ValueError` when the network has given no other so far"
@@ -518,8 +517,13 @@ def extract(
         return Extraction(embedder, dataset, d, settings).run(mmap=False)
 
 # %% ../../nbs/34_features.extract.ipynb #47e5e0ab
-def _candidates(meta, root, data, weights):
-    "Functions that may give the network, the likeliest first"
+def network_candidates(
+    meta, # What says which network it was: model, training, weights_from, build, dataset
+    root='.', # The project's folder
+    data=None, # Where data sets lie, see `Workspace`
+    weights=None, # The file with the weights, where it lies elsewhere
+): # Functions without arguments, that may raise
+    "What may build a network anew, the likeliest first"
     ws,build = Workspace(root, data),meta.get('build') or {}
     how = dict(pooling=build.get('pooling'), **(build.get('overrides') or {}))
     arch,source = build.get('arch') or meta['model'],str(meta.get('weights_from') or '')
@@ -551,7 +555,7 @@ def saved_embedder(
 ) -> Embedder:
     "The network that made the features; raises `FileNotFoundError` when it cannot be built anew, `ValueError` when another one is found"
     meta,other,why = features.meta,None,''
-    for build in _candidates(meta, root, data, weights):
+    for build in network_candidates(meta, root, data, weights):
         try: emb = build()
         except Exception as e: why = f' ({reason(e)})'; continue
         if network_digest(emb)==meta['weights']: return emb

@@ -611,10 +611,12 @@ def ids(self:VectorStore,
 @patch
 def find_digests(self:VectorStore,
     digests, # `[n]` keys of contents
-) -> dict: # Digest -> id of the first row with it
+) -> dict: # Digest -> ids, in the order of adding
     "Which contents are there already"
-    sql = 'SELECT r.digest, r.id FROM json_each(?) j CROSS JOIN rows r ON r.digest=j.value ORDER BY r.number DESC' # the first row comes last, and stays
-    with self._reading() as db: return dict(db.execute(sql, (json.dumps(_listed(digests)),)))
+    found,sql = {},'SELECT r.digest, r.id FROM json_each(?) j CROSS JOIN rows r ON r.digest=j.value ORDER BY r.number'
+    with self._reading() as db:
+        for digest,id in db.execute(sql, (json.dumps(list(dict.fromkeys(_listed(digests)))),)): found.setdefault(digest, []).append(id)
+    return found
 
 # %% ../../nbs/31_features.vectorstore.ipynb #fa38eb48
 @patch

@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from matplotlib.figure import Figure
 import pandas as pd
 from ..core import *
-from ..collection.sources import is_address, read_address
+from ..collection.sources import read_address
 from ..collection.core import SearchResults
 from .thumbnails import Thumbnails, fit_side, to_jpeg
 from ..data.images import open_image

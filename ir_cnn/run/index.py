@@ -92,10 +92,9 @@ def read_table(
     file, # A CSV file with a column path, and columns of metadata
 ):
     "The table in a file, with its paths from the file's folder on, and numbers where a column has nothing else; raises `ValueError`"
-    from ir_cnn.core import expand
+    from ir_cnn.core import expand, is_address
     from ir_cnn.data.core import join_path, read_csv
     from ir_cnn.data.splits import Problems
-    from ir_cnn.collection.sources import is_address
     import pandas as pd
     file,problems = expand(file),Problems()
     table = read_csv(file, problems).drop(columns='line')
@@ -110,9 +109,8 @@ def read_table(
 # %% ../../nbs/99_run.index.ipynb #da76014e
 def add_command(args):
     "Add the sources to the collection, each in its turn; image files together"
-    from ir_cnn.core import expand
+    from ir_cnn.core import expand, is_address
     from ir_cnn.data.core import missing_folder
-    from ir_cnn.collection.sources import is_address
     alone = lambda o: not is_address(o) and (expand(o).is_dir() or o.lower().endswith('.csv'))
     for o in args.source: # mistakes are found first
         if not is_address(o) and not expand(o).exists(): raise FileNotFoundError(missing_folder(o))
