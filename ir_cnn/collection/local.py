@@ -6,7 +6,7 @@
 __all__ = ['LocalEngine']
 
 # %% ../../nbs/54_collection.local.ipynb #67ca0892
-import json, math, mmap, os, re, threading, time
+import json, math, mmap, os, re, threading, time, weakref
 from collections import OrderedDict
 from contextlib import nullcontext, suppress
 from copy import copy
@@ -97,6 +97,33 @@ def _release(self:LocalEngine):
         if (wait := last+_burst-time.monotonic())>0: time.sleep(wait); continue
         mapping.madvise(mmap.MADV_DONTNEED)
         if self._scanned[1]==last: self._scanned = None
+
+
+# %% ../../nbs/54_collection.local.ipynb #9a31f54d
+class _FileVectors(Vectors):
+    "The first rows of a file of float32, memory-mapped; a few of them are read instead"
+    def __init__(self,
+        base, # `[n,D]`, mapped
+        path, # The file
+    ):
+        super().__init__(base)
+        self._fd = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._fd)
+
+    def __getitem__(self, rows):
+        if self._n or len(rows)>4096: return super().__getitem__(rows)
+        size,places = 4*self.dim,rows.tolist()
+        if hasattr(os, 'posix_fadvise'):
+            for o in places: os.posix_fadvise(self._fd, o*size, size, os.POSIX_FADV_WILLNEED)
+        data = bytearray(b''.join(os.pread(self._fd, size, o*size) for o in places))
+        return exact_floats(torch.frombuffer(data, dtype=torch.float32).reshape(-1, self.dim), 'cpu') if data else super().__getitem__(rows)
+
+@patch
+def _vectors(self:LocalEngine, snap, n=None):
+    "The first `n` slots of a snapshot, for measuring candidates"
+    x = as_matrix(snap.vectors)[:n]
+    try: return _FileVectors(x, self.store._file(snap.state[0])) if hasattr(os, 'pread') else Vectors(x)
+    except OSError: return Vectors(x) # a compaction has removed the file, and its mapping still holds
 
 
 # %% ../../nbs/54_collection.local.ipynb #43b261fe
@@ -350,7 +377,9 @@ def _loaded(self:LocalEngine, path):
         if path!=self._index_file(snap.state[0]): return None # a compaction came between
         if facts['slots']>len(snap) or facts['metric']!=self.metric or not _fits(facts['source'], snap):
             raise ValueError(f"The file {str(path)!r} is the index of another collection: make it again.")
-        return load_index(path, snap.vectors[:facts['slots']])
+        found = load_index(path, snap.vectors[:facts['slots']])
+        found.vectors = self._vectors(snap, facts['slots'])
+        return found
     except FileNotFoundError: return None # it was just removed
     except (ImportError, OSError) as e: plain_warning(f"{said}: {e}")
     except ValueError as e:
@@ -488,13 +517,13 @@ def _nearest(self:LocalEngine, q, k, snap, allowed, n, index, effort):
     x = as_matrix(snap.vectors)
     if index is None or n<0.05*len(snap): return refine_candidates(q, Vectors(x), self._exactly(q, snap, allowed, k), k)
     slots = index.slots
-    if index.vectors.base.data_ptr()!=x.data_ptr(): index.vectors = Vectors(x[:slots]) # the same, and the older mapping can go
+    if index.vectors.base.data_ptr()!=x.data_ptr(): index.vectors = self._vectors(snap, slots) # the same, and the older mapping can go
     late = np.count_nonzero(allowed[slots:])
     near = _by_index(index, q.x, k, allowed[:slots], n-late, effort)
     if late>max(_late, len(snap)//10):
         plain_warning(f"{late:,} of {n:,} items of the collection {str(self.folder)!r} came after its index, "
                       "and are compared one by one: index() takes them in.")
-    if late: near = refine_candidates(q, Vectors(x), torch.cat([near[1], self._exactly(q, snap, allowed, k, slots)], 1), k)
+    if late: near = refine_candidates(q, self._vectors(snap), torch.cat([near[1], self._exactly(q, snap, allowed, k, slots)], 1), k)
     self._let_go(snap)
     return near
 

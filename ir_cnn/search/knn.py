@@ -106,13 +106,17 @@ def order_candidates(
     metric, # cosine, euclidean or ip
     doubles=None, # `g` in double precision with the lengths of its rows, where that is at hand
     products=None, # `[P]` float64 dot products of the candidates, where they are known; then `doubles` is only asked for lengths
+    lengths=None, # `[P]` lengths of their vectors, where these are known too; then `doubles` is not needed
 ) -> tuple: # `[n,k]` distances and `[n,k]` gallery rows, infinite and -1 beyond the candidates
     "The nearest of all candidates, in exact order"
     n = len(q)
     D,I = torch.full((n,k), torch.inf, dtype=torch.float64, device=q.device),torch.full((n,k), -1, device=q.device)
     if not len(rows): return D,I
-    used,at = cols.unique(return_inverse=True) if doubles is None else (None,cols)
-    if doubles is None: doubles = with_lengths(g[used.to(g.device)].to(q.device), metric)
+    at = cols
+    if lengths is not None: doubles,at = (None,lengths),torch.arange(len(cols), device=cols.device)
+    elif doubles is None:
+        used,at = cols.unique(return_inverse=True)
+        doubles = with_lengths(g[used.to(g.device)].to(q.device), metric)
     d,e = bounded_distances(q, *doubles, rows, at, metric, products)
     d,e,cols = _lines(d, rows, n, torch.inf),_lines(e, rows, n, 0.),_lines(cols, rows, n, -1)
     order = _argsort(d)

@@ -210,10 +210,8 @@ def refine_candidates(
     if len(rows) > len(found)*(k+16) and q.usual and q.x.dtype==torch.float32:
         keep = _promising(q, vectors, rows, cols, at, found.shape, k, loops)
         if keep is not None: rows,cols = rows[keep],cols[keep]
-    dots,each = measured_pairs(q, vectors, rows, cols, loops)
-    lengths = torch.empty(len(vectors), dtype=torch.float64) # of the candidates alone: the rest is never touched
-    lengths[cols] = each
-    return order_candidates(q.x, vectors, rows, cols, k, q.metric, (None,lengths), dots)
+    dots,lengths = measured_pairs(q, vectors, rows, cols, loops)
+    return order_candidates(q.x, vectors, rows, cols, k, q.metric, products=dots, lengths=lengths)
 
 # %% ../../nbs/48_search.vectors.ipynb #73b00a8a
 _kinds = dict(F64=torch.float64, F32=torch.float32, F16=torch.float16, BF16=torch.bfloat16, I64=torch.int64, I32=torch.int32, I16=torch.int16,
