@@ -8,7 +8,7 @@ __all__ = ['expand', 'is_address', 'Workspace', 'check_folder', 'safe_name', 'va
            'save_tensors', 'check_tensors', 'load_tensors', 'file_digest', 'save_json', 'load_json', 'reserve_space',
            'escape_text', 'unescape_text', 'guard_cell', 'unguard_cell', 'set_aside', 'nearest_names', 'one_of',
            'whole', 'within', 'takes_options', 'plain_warning', 'guarded', 'get_device', 'computing_on', 'one_thread',
-           'in_order', 'with_progress', 'share_work', 'compiled', 'process_group', 'Facts', 'installed',
+           'seeded', 'in_order', 'with_progress', 'share_work', 'compiled', 'process_group', 'Facts', 'installed',
            'machine_facts']
 
 # %% ../nbs/00_core.ipynb #204a7b8f
@@ -540,6 +540,18 @@ def one_thread():
     with _single_threaded_workers():
         torch.set_num_threads(1)
         yield mine
+
+_seeding = threading.RLock() # the generator belongs to all threads
+
+@contextmanager
+def seeded(
+    seed, # Where the random numbers begin
+):
+    "Inside, torch draws the numbers that follow a seed, in one thread at a time; afterwards its generator is as before"
+    with _seeding,torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
 
 # %% ../nbs/00_core.ipynb #c5e1a005
 def in_order(

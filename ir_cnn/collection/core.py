@@ -7,10 +7,11 @@ __all__ = ['made_by', 'network_name', 'made_difference', 'probe_numbers', 'same_
            'SearchResults']
 
 # %% ../../nbs/57_collection.core.ipynb #9efa8991
-import json, os, shutil, tempfile, time
+import json, os, shutil, tempfile, threading, time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from numbers import Real
 from pathlib import Path
 from types import SimpleNamespace
 from ..data.images import * # first: it quiets a warning that fastai's import brings
@@ -29,7 +30,7 @@ from ..features.store import Features, box_digest, library_versions, network_dig
 from ..features.extract import check_embedder, default_batch, network_candidates
 from ..search.knn import as_matrix, distance_metrics
 from ..search.duplicates import duplicate_pairs
-from .where import Where, read_where
+from .where import _Group, Where, read_where
 from .local import LocalEngine
 from .sources import *
 from .sources import _reserved
@@ -95,13 +96,21 @@ def engine_of(
     text = os.fspath(where) if isinstance(where, os.PathLike) else where
     scheme = text.partition('://')[0].lower() if is_address(text) else ''
     if not isinstance(text, str) or not text.strip() or scheme not in ('','http','https','tcp'):
-        raise ValueError(f"A collection cannot be at {shown_address(where)!r}: expected a folder, a server such as http://host:19530, or a file.db.")
+        raise ValueError(f"A collection cannot be at {(shown_address(where) if isinstance(text, str) else where)!r}: expected a folder, a server such as http://host:19530, or a file.db.")
     if not scheme and not text.lower().endswith('.db'): return LocalEngine
     try: from ir_cnn.collection.milvus import MilvusEngine
     except ImportError as e: raise ImportError(f"A collection at {shown_address(text)!r} needs Milvus ({reason(e)}): pip install 'ir_cnn[milvus]'.") from e
     return MilvusEngine
 
 # %% ../../nbs/57_collection.core.ipynb #1745561f
+def _checked_views(flip, scales):
+    "The scales as a list; raises `ValueError` for views that cannot be"
+    if flip not in (None,False,True): raise ValueError(f"flip is {flip!r}: expected True or False.")
+    if scales is None: return None
+    found = list(scales) if np.iterable(scales) and not isinstance(scales, str) else []
+    if found and len(set(found))==len(found) and all(isinstance(o, Real) and 0<o<100 for o in found): return found
+    raise ValueError(f"scales is {scales!r}: expected sizes relative to that of the network, each once, such as (1, 0.7).")
+
 class Collection:
     "Images with embeddings and metadata, searchable and growing; raises `ValueError` for those of another network, `FileNotFoundError` where there are none"
     format = 1
@@ -117,23 +126,23 @@ class Collection:
         read_only=False, # Never write anything?
         device=None, # Where to compute; default: the fastest there is
     ):
+        engine = engine_of(where) # what is no place is refused first
         self.where,self.read_only = where if is_address(where) else expand(where),read_only
         self.place = shown_address(self.where) # for messages
         self._given,self._device,self._embedder,self._net,self._transform = embedder,device,None,None,None
         if metric is not None: one_of(metric, distance_metrics, 'metric')
         if protocol is not None: one_of(protocol, ('timm','origin'), 'protocol')
         one_of(precision, precisions, 'precision')
-        engine,asked = engine_of(where),dict(protocol=protocol, flip=flip, scales=None if scales is None else list(scales))
-        there = engine.exists(where)
+        asked,there = dict(protocol=protocol, flip=flip, scales=_checked_views(flip, scales)),engine.exists(where)
+        root = None if root is None else os.path.abspath(expand(root))
         try: self.engine = engine(where, read_only=read_only) if there else self._made(engine, asked, metric, precision, root)
         except FileNotFoundError:
             if not there or embedder is None or read_only: raise
             self.engine,there = self._made(engine, asked, metric, precision, root),False # its maker was killed just then
         self.facts = self.engine.facts # for good
+        self.root = self.facts.get('root') if root is None else root
         if there: self._agree(asked, metric, precision)
         else: self._keep_network()
-        root = self.facts.get('root') if root is None else root
-        self.root = None if root is None else str(expand(root).absolute())
 
     made_by = property(lambda self: self.facts['made_by'], doc="What made the vectors, see `made_by`")
     metric = property(lambda self: self.facts['metric'], doc="How distances are measured")
@@ -158,16 +167,14 @@ def _made(self:Collection, engine, asked, metric, precision, root):
     if self._given is None or self.read_only:
         raise FileNotFoundError(f"There is no collection at {self.place!r}: " + ("open one that exists, or leave out read_only." if self.read_only else
                                 f"give an embedder to make one, such as Collection({self.place!r}, 'mobilenetv2_100')."))
-    folder = self.engine_folder
-    if folder and folder.is_dir() and any(folder.iterdir()) and not engine.exists(folder):
-        raise ValueError(f"The folder {self.place!r} holds something else: choose a new one for the collection, such as {str(folder/'photos.collection')!r}.")
+    if self.engine_folder and self.engine_folder.is_file():
+        raise ValueError(f"{self.place!r} is a file: expected a folder for the collection, such as photos.collection, or a name that ends with .db.")
     self._embedder = _embedder_of(self._given)
     if isinstance(self._embedder, OnnxEmbedder) and precision not in ('auto','float32'):
         raise ValueError(f"{self._embedder.name} computes in float32, and precision={precision!r} was asked for: leave that out.")
     precision = 'float32' if isinstance(self._embedder, OnnxEmbedder) and precision=='auto' else choose_precision(precision, self.device)
     how = dict(protocol=asked['protocol'] or 'timm', flip=bool(asked['flip']), scales=tuple(asked['scales'] or (1,)))
     made = made_by(self._embedder, precision=precision, **how) | dict(probe=probe_numbers(self._embedder))
-    root = None if root is None else str(expand(root).absolute())
     return engine(self.where, made['width'], dict(format=self.format, metric=metric or 'cosine', made_by=made, root=root))
 
 @patch
@@ -183,6 +190,8 @@ def _agree(self:Collection, asked, metric, precision):
     wanted = {k:v for k,v in (asked | dict(metric=metric, precision=None if precision=='auto' else precision)).items() if v is not None}
     for k,v in wanted.items():
         if v!=have[k]: raise ValueError(f"{said} made with {k}={have[k]!r}, not {v!r}: open it without, or make another collection.")
+    if self.root is not None and facts.get('root') is None and len(self):
+        raise ValueError(f"{said} made without a root, and keeps absolute paths: open it without, or make another collection.")
     if self._given is None or self._given==kept['model'] and kept['training']=='pretrained': return # of that name, built when it is needed
     embedder = _embedder_of(self._given)
     self._check_network(embedder)
@@ -224,16 +233,23 @@ def _keep_network(self:Collection):
         with atomic_write(self.engine_folder/'network.onnx') as tmp: shutil.copyfile(emb.net.path, tmp)
     elif isinstance(emb, Embedder): save_embedder(emb, self.engine_folder/'network.pt')
 
+_building = threading.RLock() # threads wait for the one that builds a network
+
 @patch(as_prop=True)
 def embedder(self:Collection):
     "The network; raises `FileNotFoundError` when it cannot be built anew, `ValueError` when another one is found"
-    if self._embedder is not None: return self._embedder
+    with _building:
+        if self._embedder is None: self._embedder = self._built_anew()
+        return self._embedder
+
+@patch
+def _built_anew(self:Collection):
     kept,why,found = self.made_by,'',None
     files = [lambda o=o: _embedder_of(o) for o in self._network_files() if o.is_file()]
     for build in [*files, *network_candidates(kept | dict(dataset=''), self.root or '.', None, None)]:
         try: found = build()
         except Exception as e: why = f' ({reason(e)})'; continue
-        if not self._difference(found): self._embedder = found; return found
+        if not self._difference(found): return found
     if found is not None: self._check_network(found)
     raise FileNotFoundError(f"The network {network_name(kept)} that made the collection {self.place!r} cannot be built anew{why}: "
                             "give it as `embedder`, an object or a file (on the command line --weights FILE).")
@@ -242,12 +258,13 @@ def embedder(self:Collection):
 @patch(as_prop=True)
 def net(self:Collection):
     "The network as it computes: bytes to vectors"
-    if self._net is None:
-        emb,how = self.embedder,self.made_by['preprocessing']
-        onnx = isinstance(emb, OnnxEmbedder)
-        self._net = ByteNet(emb, how['protocol'], how.get('size', 224), 'float32' if onnx else self.made_by['precision'], 'cpu' if onnx else self.device,
-                            how['flip'], tuple(how['scales']))
-    return self._net
+    with _building:
+        if self._net is None:
+            emb,how = self.embedder,self.made_by['preprocessing']
+            onnx = isinstance(emb, OnnxEmbedder)
+            self._net = ByteNet(emb, how['protocol'], how.get('size', 224), 'float32' if onnx else self.made_by['precision'], 'cpu' if onnx else self.device,
+                                how['flip'], tuple(how['scales']))
+        return self._net
 
 @patch(as_prop=True)
 def transform(self:Collection):
@@ -274,7 +291,7 @@ class Added:
     "What became of the images of one `Collection.add`"
     kinds = ('added','copied','moved','changed','unchanged','updated','skipped','unreadable')
     def __init__(self, where):
-        self.where,self.computed,self.seconds,self.reasons,self.said = where,0,0.,[],False
+        self.where,self.computed,self.seconds,self.reasons,self.missing,self.said = where,0,0.,[],0,False
         for o in self.kinds: setattr(self, o, 0)
 
     def count(self, kind, n=1): setattr(self, kind, getattr(self, kind)+n)
@@ -288,6 +305,7 @@ class Added:
         if self.unreadable:
             first = '; '.join(printable_path(o.removeprefix(os.path.join(os.getcwd(), ''))) for o in self.reasons[:3])
             counts[-1] += f" ({first}{' ...' if self.unreadable>3 else ''})"
+        if self.missing: counts.append(f"{self.missing:,} of the folder {'has' if self.missing==1 else 'have'} no file any more, see missing()")
         speed = f', {self.computed/max(self.seconds, 1e-3):,.0f} images a second' if self.computed else ''
         return f"{self.where}: {', '.join(counts)}; {self.seconds:.1f} s{speed}"
 
@@ -301,6 +319,26 @@ class Added:
 def _rows(self:Collection, ids, columns=None) -> dict: # id -> row
     "The rows of those ids that are there"
     return self.engine.rows(list(dict.fromkeys(ids)), columns)
+
+@patch
+def _where(self:Collection, where):
+    "A condition as the engine takes it; raises `ValueError` for an unknown column, with near names"
+    if where is None: return None
+    where = where if isinstance(where, Where) else read_where(where, self.engine.columns())
+    return where if self.root is None else Where(_with_stored_paths(where.tree, self.root))
+
+def _with_stored_paths(node, root):
+    "A condition in which whole paths are written as the collection keeps them"
+    if isinstance(node, _Group): return replace(node, parts=tuple(_with_stored_paths(o, root) for o in node.parts))
+    if node.column!='path' or node.op not in ('==','in'): return node
+    def stored(o): return stored_path(o, root) if isinstance(o, str) and os.path.isabs(o) else o
+    return replace(node, value=tuple(map(stored, node.value)) if node.op=='in' else stored(node.value))
+
+@patch
+def _shown(self:Collection, table):
+    "A table of the engine with paths as this machine writes them"
+    if 'path' not in table: return table
+    return table.assign(path=pd.Series([full_path(o, self.root) for o in table['path']], table.index, dtype=object)) # pyarrow's strings take no odd names
 
 def _plain_rows(table):
     "The rows of a table as dictionaries, with None for what is missing"
@@ -409,16 +447,23 @@ def known(self:_Adding, digests) -> dict: # digest -> ids of items with it; none
     return there | self.engine.find_digests([o for o in digests if o not in there])
 
 @patch
-def read(self:_Adding, images):
+def read(self:_Adding, images, known=None):
     "Read a batch; `[n,3,h,w]` bytes of those that are to be computed, and these"
     rest = [o for o in images if o.vector is None and not o.photo.fault]
     read_photos([o.photo for o in images if o.vector is not None])
-    if rest: read_photos([o.photo for o in rest], self.photos.transform, self.known)
+    if rest: read_photos([o.photo for o in rest], self.photos.transform, known or self.known)
     new = [o for o in rest if o.photo.pixels is not None]
     if not new: return None,[]
     x = torch.empty(len(new), *new[0].photo.pixels.shape[1:], 3, dtype=torch.uint8)
     for out,o in zip(x, new): out.copy_(o.photo.pixels.permute(1,2,0)); o.photo.pixels = None
     return x.permute(0,3,1,2),new
+
+@patch
+def compute(self:_Adding, x, new):
+    "The vectors of what was read"
+    if not new: return
+    e = self.photos.net(x).cpu()
+    for o,v,fine in zip(new, e, e.isfinite().all(1).tolist()): o.vector,o.computed,o.finite = v,True,fine
 
 @patch
 def computed(self:_Adding, progress):
@@ -427,15 +472,11 @@ def computed(self:_Adding, progress):
     if not isinstance(self.items, FolderItems) and any(map(is_address, self.items.places)):
         stream,bs = in_order(_fetched, stream, 8),8 # several at a time, since most of the time is waiting; their contents are held
     batches = chunked(stream, bs)
-    def compute(x, new):
-        if not new: return
-        e = self.photos.net(x).cpu()
-        for o,v,fine in zip(new, e, e.isfinite().all(1).tolist()): o.vector,o.computed,o.finite = v,True,fine
-    def work(images): compute(*self.read(images)); return images
+    def work(images): self.compute(*self.read(images)); return images
     if self.photos.device.type=='cpu':
         with one_thread() as threads: yield from in_order(work, batches, threads)
     else:
-        for images,loaded in in_order(lambda o: (o, self.read(o)), batches, min(torch.get_num_threads(), 8)): compute(*loaded); yield images
+        for images,loaded in in_order(lambda o: (o, self.read(o)), batches, min(torch.get_num_threads(), 8)): self.compute(*loaded); yield images
 
 # %% ../../nbs/57_collection.core.ipynb #a96c6962
 @patch
@@ -470,10 +511,18 @@ def meet(self:_Adding, images):
         there = [rows[i] for i in ids.get(o, []) if i in rows and rows[i]['digest']==o]
         if there: self.met[o] = SimpleNamespace(id=there[0]['id'], vector=None, gone=[r for r in there if self.gone(r)])
     n = Counter(o.photo.digest for o in images if o.photo.digest not in self.fresh)
-    need = [o for o in n if o in self.met and self.met[o].vector is None and (self.items.own_ids or n[o]>len(self.met[o].gone))]
+    changed = {o.photo.digest for o in images if o.row is not None}
+    need = [o for o in n if o in self.met and self.met[o].vector is None and (self.items.own_ids or o in changed or n[o]>len(self.met[o].gone))]
     there = self.photos._rows([self.met[o].id for o in need], ['digest']) if need else {}
     need = [o for o in need if there.get(self.met[o].id, {}).get('digest')==o] # it may be another image by now
     for o,x in zip(need, self.engine.vectors([self.met[o].id for o in need]) if need else ()): self.met[o].vector = x
+
+@patch
+def once_more(self:_Adding, o) -> bool:
+    "Read and compute an image that was not decoded, since another one had its content, and has been changed or removed since; is it usable?"
+    o.photo = Photo(o.photo.place, o.photo.box)
+    self.compute(*self.read([_fetched(o)], lambda digests: {}))
+    return bool(self.usable([o]))
 
 @patch
 def gone(self:_Adding, row):
@@ -506,13 +555,17 @@ def settle(self:_Adding, images):
         met = self.met.get(digest)
         copied = digest in self.fresh or digest in self.before or met is not None
         if o.vector is None: o.vector = self.fresh[digest] if digest in self.fresh else met and met.vector
-        if o.vector is None: done.fault(f'{o.photo.place}: its twin was removed just now, add it once more'); continue
+        if o.vector is None:
+            if not self.once_more(o): continue
+            digest,done.computed = o.photo.digest,done.computed+1
         if digest is not None: self.fresh[digest] = o.vector
-        if o.row is not None: done.changed += 1; self.changed.append(o); self.met.pop(o.row['digest'], None)
+        if o.row is not None: done.changed += 1; self.changed.append(o)
         else:
             self.new.append(o)
             o.kind = 'copied' if copied else 'added'
             done.count(o.kind)
+    for o in images: # contents that may have no item any more
+        if o.row is not None and o.row['digest']!=o.photo.digest: self.met.pop(o.row['digest'], None)
 
 @patch
 def again(self:_Adding, o):
@@ -551,14 +604,31 @@ def free_ids(self:_Adding, images, there) -> list:
 def write_new(self:_Adding):
     "Write the new items, without those that another process has added by now"
     for attempt in range(5):
-        there = {} if self.items.own_ids else self.photos._rows([o.id for o in self.new], ['path','digest'])
+        there = self.photos._rows([o.id for o in self.new], ['path','digest'])
         same = [o for o in self.new if o.id in there and there[o.id]['path']==o.path and _part_of(there[o.id]['digest'])==box_digest(o.photo.box)]
-        for o in same: self.done.count(o.kind, -1); self.done.count('unchanged'); self.new.remove(o)
+        for o in same: self.instead(o, 'unchanged')
+        if self.items.own_ids and self.if_exists!='replace':
+            for o in [o for o in self.new if o.id in there]:
+                self.instead(o, 'skipped' if self.if_exists=='skip' else None)
+                if self.if_exists=='error': self.done.fault(f"{o.photo.place}: the id {o.id!r} was just given to another image")
         if not self.new: return
-        ids = self.free_ids(self.new, there)
-        try: return self.engine.add(ids, torch.stack([o.vector for o in self.new]), _as_columns([o.fields | o.metadata for o in self.new]))
+        ids,rows = self.free_ids(self.new, there),_as_columns([o.fields | o.metadata for o in self.new])
+        try: return self.engine.add(ids, torch.stack([o.vector for o in self.new]), rows, 'replace' if self.items.own_ids and self.if_exists=='replace' else 'error')
         except ValueError:
-            if attempt==4 or self.items.own_ids or not self.photos._rows(ids, ['id']): raise
+            if attempt==4 or not self.photos._rows(ids, ['id']): raise
+
+@patch
+def instead(self:_Adding, o, kind):
+    "An image is not written: it counts as something else"
+    self.done.count(o.kind, -1)
+    if kind: self.done.count(kind)
+    self.new.remove(o)
+
+def _kept_metadata(o, old):
+    "What stays of the metadata of an item whose file has changed, with what its new content says"
+    if o.row['path']!=o.path: return o.found | o.photo.facts
+    own_year = old.get('year') is not None and str(old['year'])!=(old.get('taken') or '')[:4] # no file has said so
+    return {k:v for k,v in old.items() if k not in _reserved} | {k:v for k,v in o.photo.facts.items() if not (k=='year' and own_year)}
 
 @patch
 def flush(self:_Adding):
@@ -566,8 +636,7 @@ def flush(self:_Adding):
     if self.new: self.write_new()
     if self.changed:
         old = self.photos._rows([o.row['id'] for o in self.changed])
-        def kept(o): return {k:v for k,v in old.get(o.row['id'], {}).items() if k not in _reserved} if o.row['path']==o.path else o.found
-        rows = _as_columns([o.fields | kept(o) | o.photo.facts | o.given for o in self.changed])
+        rows = _as_columns([o.fields | _kept_metadata(o, old.get(o.row['id'], {})) | o.given for o in self.changed])
         self.engine.add([o.row['id'] for o in self.changed], torch.stack([o.vector for o in self.changed]), rows, 'replace')
     alike = {}
     for id,changes in self.updates: alike.setdefault(tuple(sorted(changes)), []).append((id, changes))
@@ -618,6 +687,24 @@ def _check_ids(self:Collection, items):
                                  "give other ids, or choose if_exists='replace' or 'skip'.")
 
 @patch
+def missing(self:Collection,
+    folder=None, # Only the items whose paths are below it
+) -> list: # Ids, in the order of adding
+    "The items whose files are not there any more; `delete` takes them. Of addresses nothing is known"
+    def below(path): return folder is None or Path(path).is_relative_to(folder)
+    def lost(row): return row[1] is not None and not is_address(row[1]) and below(row[1]) and not os.path.lexists(row[1])
+    folder = None if folder is None else os.path.abspath(expand(folder))
+    rows = self._shown(self.engine.df(self._below(folder), columns=['path'])).itertuples(index=False)
+    return [id for (id,_),gone in in_order(lambda o: (o, lost(o)), rows, 8) if gone]
+
+@patch
+def _below(self:Collection, folder):
+    "A condition for the items whose paths are below a folder, and perhaps others"
+    stored = None if folder is None else stored_path(folder, self.root)
+    if stored in (None,'.'): return None
+    return self._where(f"path > {stored.rstrip('/')+'/'!r} and path < {stored.rstrip('/')+'0'!r}") # 0 comes after /
+
+@patch
 def add(self:Collection,
     source, # A folder, a file, an address, a list of files and addresses, a table with the column path, a data set, or `Features`
     *,
@@ -640,22 +727,12 @@ def add(self:Collection,
     items = find_items(source, ids, metadata, recursive)
     if items.own_ids and if_exists=='error': self._check_ids(items)
     done = _Adding(self, items, if_exists, verify, made).run(progress)
+    if isinstance(items, FolderItems): done.missing = len(self.missing(source))
     print(done)
     done.said = True
     return done
 
 # %% ../../nbs/57_collection.core.ipynb #1606520b
-@patch
-def _where(self:Collection, where):
-    "A condition as the engine takes it; raises `ValueError` for an unknown column, with near names"
-    return where if where is None or isinstance(where, Where) else read_where(where, self.engine.columns())
-
-@patch
-def _shown(self:Collection, table):
-    "A table of the engine with paths as this machine writes them"
-    if 'path' not in table: return table
-    return table.assign(path=pd.Series([full_path(o, self.root) for o in table['path']], table.index, dtype=object)) # pyarrow's strings take no odd names
-
 @patch
 def df(self:Collection,
     where=None, # A condition, such as "year > 2010 and label in ['cat', 'dog']", see `read_where`; default: all items
@@ -750,6 +827,16 @@ class SearchResults:
 
 # %% ../../nbs/57_collection.core.ipynb #5680f251
 @patch
+def meant_ids(self:Collection,
+    texts, # `[n]` ids, or paths
+) -> set:
+    "Those of some texts that are ids, and do not name a file here that is none of the item"
+    rows = self._rows(texts, ['path'])
+    other = [o for o,row in rows.items() if os.path.isfile(o) and os.path.abspath(o)!=full_path(row['path'], self.root)]
+    for o in other: plain_warning(f"{printable_path(o)} is a file here, and also the id of {full_path(rows[o]['path'], self.root)!r}: the file was taken.")
+    return set(rows)-set(other)
+
+@patch
 def search(self:Collection,
     query, # An id, a path, an address, a Pillow image, the content of a file, an array of pixels, a vector `[D]` or `[Q,D]`; or a list of these
     k=20, # How many; fewer where there are no more
@@ -757,14 +844,16 @@ def search(self:Collection,
     exact=False, # Pass an index by?
     effort=None, # How much of an index is looked at; default: what it was tuned to
 ) -> SearchResults:
-    """The nearest items, nearest first; an item does not find itself. A text is an id where there is such an item, else a file, else an address.
+    """The nearest items, nearest first; an item does not find itself. A text is an id where there is such an item, unless
+    it names another file here, which then is taken, and said; else a file or an address.
 
     Raises `ValueError` for what cannot be searched with."""
     k,where = whole(k, 'k'),self._where(where)
-    queries,one = read_queries(query, self.engine.dim, lambda texts: set(self._rows(texts, ['id'])), self._near)
+    queries,one = read_queries(query, self.engine.dim, self.meant_ids, self._near)
     at = {kind:[i for i,o in enumerate(queries) if o.kind==kind] for kind in ('id','image','vector')}
     x,values = torch.zeros(len(queries), self.engine.dim),lambda kind: [queries[i].value for i in at[kind]]
-    if at['id']: x[at['id']] = self.engine.vectors(values('id'))
+    once = {o:i for i,o in enumerate(dict.fromkeys(values('id')))}
+    if once: x[at['id']] = self.engine.vectors(list(once))[[once[o] for o in values('id')]]
     if at['vector']: x[at['vector']] = torch.stack(values('vector'))
     if at['image']: x[at['image']] = self.embed(values('image'))
     hidden = [[o.value] if o.kind=='id' else [] for o in queries] if at['id'] else None
@@ -776,6 +865,12 @@ def search(self:Collection,
     return SearchResults(queries, found, distances, rows, one, self.metric)
 
 # %% ../../nbs/57_collection.core.ipynb #fbc015da
+def _given_ids(ids):
+    "One id or several as a list of texts; raises `ValueError` for what is none, and for an id that comes twice"
+    if not np.iterable(ids) or isinstance(ids, (str,bytes)): ids = [ids]
+    ids = list(ids)
+    return as_ids(ids, len(ids))
+
 @patch
 def update(self:Collection,
     ids=None, # An id, or `[n]` of them
@@ -785,7 +880,7 @@ def update(self:Collection,
 ) -> int: # How many were changed
     "Change metadata; raises `ValueError` for unknown ids, and for names that every collection has"
     if (ids is None)==(where is None): raise ValueError("Give either ids or where, for the items that are to be changed.")
-    ids = self.ids(where) if ids is None else as_ids(ids, len(ids) if hasattr(ids, '__len__') and not isinstance(ids, str) else 1)
+    ids = self.ids(where) if ids is None else _given_ids(ids)
     values = as_metadata(dict({} if table is None else table) | values, len(ids))
     if not ids or not values: return 0
     return self.engine.update(ids, {k:v if isinstance(v, list) else [v]*len(ids) for k,v in values.items()})
@@ -797,7 +892,7 @@ def delete(self:Collection,
 ) -> int: # How many were deleted
     "Delete items for good; their files stay. Raises `ValueError` for unknown ids"
     if (ids is None)==(where is None): raise ValueError("Give either ids or where, for the items that are to be deleted.")
-    if ids is not None: return self.engine.delete([str(o) for o in ([ids] if isinstance(ids, (str,int,np.integer)) else ids)])
+    if ids is not None: return self.engine.delete(_given_ids(ids))
     ids = self.ids(where)
     return self.engine.delete(ids, 'ignore') if ids else 0
 
@@ -864,14 +959,14 @@ def copy_to(self:Collection,
 ): # The `Collection` there
     "Copy all items to another place, and say how many; raises `ValueError` for a collection there that was made otherwise, and when the copy is not the same"
     engine,start,counts = engine_of(where),time.time(),Counter()
+    inside = self.engine_folder and not is_address(where) and expand(where).absolute().is_relative_to(self.engine_folder.absolute())
+    if inside: raise ValueError(f"{shown_address(where)!r} is this collection itself, or inside of it: copy to another place.")
     if engine.exists(where):
         target = Collection(where, embedder)
         difference = made_difference(target.made_by, self.made_by)
         for o in ('metric','root'):
             if getattr(target, o)!=getattr(self, o): difference = difference or f'made with the {o} {getattr(target, o)}, not with {getattr(self, o)}'
         if difference: raise ValueError(f"The collection {target.place!r} was {difference}, as {self.place!r}: copy to another place.")
-        if target.engine_folder and self.engine_folder and target.engine_folder.absolute()==self.engine_folder.absolute():
-            raise ValueError(f"{target.place!r} is this collection itself: copy to another place.")
     else:
         engine(where, self.engine.dim, self.facts).close()
         target = Collection(where, embedder)
@@ -889,10 +984,16 @@ def copy_to(self:Collection,
     wrong = self._sample_differs(target)
     if wrong is not None: raise ValueError(f"The item {wrong!r} is not the same in {target.place!r}: was it changed meanwhile? Call copy_to once more.")
     said = [f'{counts[k]:,} {said}' for k,said in dict(copied='copied', replaced='replaced', there='were there').items() if counts[k] or k=='copied']
+    more = len(target)-len(self)
+    if more>0: said.append(f"{more:,} {'is' if more==1 else 'are'} only there")
     print(f"{self.place} to {target.place}: {', '.join(said)}, {min(1000, len(self)):,} compared; {time.time()-start:.1f} s")
     return target
 
 # %% ../../nbs/57_collection.core.ipynb #9fca0c86
+def _box_of(id, text):
+    try: return read_box(text)
+    except ValueError as e: raise ValueError(f"The bbox of {id!r}: {e}") from None
+
 @patch
 def features(self:Collection,
     where=None, # Only items under this condition
@@ -902,9 +1003,9 @@ def features(self:Collection,
     ids,x = self._matrix(where)
     table = self.df(self._where(where))
     if table['id'].tolist()!=ids: table,x = table[table['id'].isin(ids)].reset_index(drop=True),self.engine.vectors(table['id'].tolist()) # changed meanwhile
-    label = [str(o) if isinstance(o, str) or o==o and o is not None else '' for o in (table['label'] if 'label' in table else [None]*len(table))]
+    label = ['' if o is None or o!=o else f'{o:g}' if isinstance(o, float) else str(o) for o in (table['label'] if 'label' in table else [None]*len(table))]
     items = table.assign(label=label, split='gallery')
-    if 'bbox' in items: items['bbox'] = pd.Series([read_box(o) for o in items['bbox']], index=items.index, dtype=object)
+    if 'bbox' in items: items['bbox'] = pd.Series([_box_of(*o) for o in zip(items['id'], items['bbox'])], index=items.index, dtype=object)
     vocab = sorted(set(label))
     number = {o:i for i,o in enumerate(vocab)}
     codes = torch.tensor([number[o] for o in label], dtype=torch.long)

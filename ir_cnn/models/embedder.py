@@ -74,8 +74,7 @@ def with_head(
     if Head(head, width).needs_map:
         body = Embedder(embedder.model, embedder.name, '', width, embedder.data_config, pooling='map')
         width = output_shape(body.eval(), embedder.data_config['input_size'])[1]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         head = Head(head, width, n_out, normalise)
     word = re.sub(r'\W+', '_', head.text).strip('_')
     name = '-'.join([embedder.name, word] + ([f'{n_out}d'] if n_out else []))

@@ -303,6 +303,5 @@ def build_network(
         if pretrained:
             model = pretrained_network(name, **how)
             return model,'pretrained',f"hub {model.pretrained_cfg.get('hf_hub_id') or name}"
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             return create_network(name, **how),'untrained',f'random (seed {seed})'

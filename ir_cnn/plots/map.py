@@ -24,8 +24,7 @@ def pca_map(
 ) -> torch.Tensor: # `[N,2]`
     "The first two principal components, each turned so that its largest weight is positive"
     x = embeddings - embeddings.mean(0)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         v = torch.pca_lowrank(x, min(8, *x.shape), center=False, niter=10)[2][:,:2] # with eight rather than two, the first two are precise
     v = v*torch.where(v.gather(0, v.abs().argmax(0, keepdim=True))<0, -1., 1.)
     return torch.nn.functional.pad(x@v, (0, 2-v.shape[1]))
@@ -39,8 +38,7 @@ def tsne_map(
     x = embeddings - embeddings.mean(0)
     if x.abs().max() <= 1e-6*embeddings.abs().max(): return x.new_zeros(len(x), 2) # all alike but for rounding, which scikit-learn may not survive
     if min(x.shape)>50:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             x = x @ torch.pca_lowrank(x, 50, center=False)[2]
     perplexity = min(30, (len(x)-1)/3) # scikit-learn's default, and for few images as many as it can take
     out = TSNE(perplexity=perplexity, init='pca' if x.shape[1]>1 else 'random', random_state=seed).fit_transform(x.numpy())
