@@ -1021,7 +1021,8 @@ def info(self:Collection) -> Facts:
     made = self.made_by
     how = ', '.join(f'{k} {v}' for k,v in made['preprocessing'].items())
     return Facts({'collection':self.place, 'images':len(self), 'network':f"{network_name(made)}, {made['precision']}",
-                  'preprocessing':how, 'made with':', '.join(f'{k} {v}' for k,v in made['versions'].items())} | self.engine.info())
+                  'preprocessing':how, 'made with':', '.join(f'{k} {v}' for k,v in made['versions'].items())}
+                 | {k:v for k,v in self.engine.info().items() if k not in ('folder','rows','format','generation','changes')})
 
 @patch
 def verify(self:Collection) -> list: # Ids; empty where all is well

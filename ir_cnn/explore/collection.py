@@ -181,7 +181,7 @@ def card(self:CollectionSession,
 @patch
 def results(self:CollectionSession, searcher=None) -> Hits:
     "What is found for the query that is shown; searched once as long as nothing changes"
-    key = (self.query, self.k, self.where)
+    key = (self.query, self.k, self.where, len(self.collection)) # others may add and delete
     if key not in self._results: self._results = {key: self.searcher.search(self.query, self.k, where=self.where)}
     return self._results[key]
 
@@ -222,7 +222,7 @@ def ask(self:CollectionSession,
     title=None, # Its name on the screen
 ):
     "Search with an image of your own, or of the collection; raises `ValueError` or `OSError` when that is not possible"
-    if isinstance(image, str) and image.strip() in self.collection: return self.go('', image.strip())
+    if isinstance(image, str) and self.collection.meant_ids([image.strip()]): return self.go('', image.strip())
     if is_address(image): title,image = title or image,read_address(image)
     BrowsingSession.ask(self, image, title)
 
@@ -285,8 +285,8 @@ def files(self:CollectionReport, paths) -> str:
 
 @patch
 def named(self:CollectionReport, name) -> str:
-    "The card of an image by its id; nothing where the collection lacks it"
-    return ''.join(self.item(o, []) for o in self.searcher.items([name]).values())
+    "The card of an image by its id, or that the collection has it no longer"
+    return ''.join(self.item(o, []) for o in self.searcher.items([name]).values()) or 'no longer in the collection'
 
 @patch
 def search(self:CollectionReport, found) -> str:
@@ -294,7 +294,7 @@ def search(self:CollectionReport, found) -> str:
     label = lambda o: [readable_label(o['label'])] if self.searcher.has_classes and o.get('label') else []
     cards = [self.item(o, [*(label(o) or [Path(o['id']).name]), f"{rank}: {distance_text(o['distance'])}"]) for rank,o in enumerate(found.items, 1)]
     picture = lambda o: self.thumbs.url(o, found.box) if isinstance(o, (str,Path)) else jpeg_url(to_jpeg(thumbnail(o, side=self.thumbs.side)))
-    query = '' if found.image is None else html_card(picture(found.image), [found.title, 'query'])
+    query = f'<p>{escape(found.title)}</p>' if found.image is None else html_card(picture(found.image), [found.title, 'query'])
     cards = ''.join(cards) or '<p>Nothing was found.</p>'
     files = self.files([o['path'] for o in found.items])
     return f'<div class="line"><div class="query">{query}</div><div><div class="cards">{cards}</div>{files}</div></div>'
@@ -333,8 +333,11 @@ def save_report(self:CollectionSession,
     "A report on the latest queries, under the condition of now, in a new file below `log`"
     found = []
     for q in list(dict.fromkeys(self.history[::-1]))[:min(whole(n, 'n'), _most_searches)]:
-        item = next(iter(self.searcher.items([q.images[0][1]]).values()), None) if q.images else None
-        title = image_title(item['path'] or item['id']) if item else q.title or 'least similar images'
+        names = [o for _,o in (*q.images, *q.away)]
+        items = self.searcher.items(names)
+        if len(items)<len(set(names)): found.append(Found(f"{next(o for o in names if o not in items)} is no longer in the collection", None, None, [])); continue
+        item = items[q.images[0][1]] if q.images else None
+        title = image_title(item['path'] or item['id'])+f' and {len(q.images)-1} more'*(len(q.images)>1) if item else q.title or 'least similar images'
         found.append(Found(title, item['path'] if item else q.content, item and item_box(item), self.searcher.search(q, self.k, where=self.where).items))
     return save_searches(self.collection, found, self._new_file('report', 'html'), self.where, self.marks, thumbs)
 
@@ -410,7 +413,7 @@ def _groups(self:CollectionBrowser):
 @patch
 def _listed(self:CollectionBrowser):
     if self.w['only_marked'].value: return RetrievalBrowser._listed(self)
-    return self.session.order.capitalize(),len(self.session.sequence),self.session.listed_cards
+    return self.session.order[:1].upper()+self.session.order[1:],len(self.session.sequence),self.session.listed_cards
 
 @patch
 def _title(self:CollectionBrowser, searcher, u, ranks):
@@ -426,7 +429,7 @@ def _facts(self:CollectionBrowser, found):
     cards,label = s.query_cards() if len(s.query.images)==1 else [],s.searcher.label(s.query)
     hidden = ('id','path','digest','size','time')
     items = [o for card in cards for o in s.searcher.items([card.name]).values()]
-    about = [[k, f'{v:g}' if isinstance(v, float) else str(v)] for o in items for k,v in o.items() if k not in hidden and v is not None and v==v]
+    about = [[k, f'{v:.10g}' if isinstance(v, float) else str(v)] for o in items for k,v in o.items() if k not in hidden and v is not None and v==v]
     marks = [['mark', f'{kind}: {note}' if note else kind] for card in cards for kind,note in card.marks]
     strips = [] if label is None else [''.join('1' if o.get('label')==label else '0' for o in s.results().items[:100])]
     return dict(facts=[['file', Path(o['path'] or o['id']).name] for o in items] + about + marks, strips=strips)
