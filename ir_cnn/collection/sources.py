@@ -44,7 +44,7 @@ def read_address(
     limit=2**28, # The most bytes
 ) -> bytes:
     "What lies at an address; raises `OSError` that says why it cannot be read"
-    shown = shown_address(address)
+    shown,known = shown_address(address),re.search('(?<=://)[^/]*@|$', address)[0]
     try:
         if not re.match('https?:', address, re.I):
             with fsspec.open(address, 'rb') as f: data = f.read(limit+1)
@@ -56,7 +56,7 @@ def read_address(
                     data += more
                     if time.monotonic()>end: raise OSError(f'it takes more than {4*timeout:g} s')
     except HTTPError as e: raise OSError(f'{shown}: HTTP {e.code} {reason(e.reason)}') from e
-    except Exception as e: raise OSError(f'{shown}: {reason(e).replace(address, shown)}') from e # each kind of storage has errors of its own
+    except Exception as e: raise OSError(f'{shown}: {reason(e)}'.replace(known, '')) from e # each kind of storage has errors of its own
     if len(data)>limit: raise OSError(f'{shown}: it has more than {limit>>20:,} MiB')
     return data
 
