@@ -272,7 +272,7 @@ def batches(self:LocalEngine,
     "All items in the order of adding, each batch from one state; raises `ValueError` when the item to go on after is not there"
     size,at = whole(size, 'size'),-1
     if after is not None:
-        with self.store._reading() as db: at = self.store._known(db, _texts([after])).get(str(after))
+        with self.store._reading() as db: at = self.store._known(db, _possible([after])).get(str(after))
         if at is None: raise ValueError(f"There is no item {after!r} to go on after: begin anew, and skip what is there already.")
     while True:
         with self.store._reading() as db:
@@ -541,7 +541,7 @@ def _checked_queries(vectors, k, exclude, dim, effort):
     query,k = as_matrix(vectors, 'query', empty=True),whole(k, 'k')
     if effort is not None: whole(effort, 'effort')
     if query.shape[1]!=dim: raise ValueError(f"Queries are {query.shape[1]} wide and the collection {dim}: both have to come from the same embedder.")
-    exclude = [()]*len(query) if exclude is None else [_texts(o) for o in exclude]
+    exclude = [()]*len(query) if exclude is None else [_possible(o) for o in exclude]
     if len(exclude)!=len(query): raise ValueError(f"exclude has {len(exclude)} lists for {len(query)} queries: expected one for each.")
     return query,k,exclude
 
