@@ -132,6 +132,10 @@ def _texts(ids):
     if hasattr(ids, 'tolist'): ids = ids.tolist()
     return [str(o) if isinstance(o, Integral) and not isinstance(o, bool) else o for o in ([ids] if isinstance(ids, (str,Integral)) else ids)]
 
+def _possible(ids):
+    "Those of some ids that an item may have, as texts"
+    return [o for o in _texts(ids) if isinstance(o, str) and o and not re.search('[\0\ud800-\udfff]', o)]
+
 # %% ../../nbs/54_collection.local.ipynb #a34d7039
 _fields = dict(path='paths', digest='digests', size='sizes', time='times') # as the rows of an engine call them, and as the store does
 
@@ -256,7 +260,7 @@ def rows(self:LocalEngine,
     asked = dict.fromkeys(['id', *(known if columns is None else columns)])
     names = [o for o in asked if o in known]
     sql = f"SELECT {', '.join(known[o] for o in names)} FROM json_each(?) j CROSS JOIN rows ON rows.id=j.value ORDER BY j.key"
-    with self.store._reading() as db: found = db.execute(sql, (json.dumps(_texts(ids), ensure_ascii=False),)).fetchall()
+    with self.store._reading() as db: found = db.execute(sql, (json.dumps(_possible(ids), ensure_ascii=False),)).fetchall()
     return {o[0]:dict.fromkeys(asked) | {k:os.fsdecode(v) if isinstance(v, bytes) else v for k,v in zip(names, o)} for o in found}
 
 # %% ../../nbs/54_collection.local.ipynb #13d34cfb
@@ -268,7 +272,7 @@ def batches(self:LocalEngine,
     "All items in the order of adding, each batch from one state; raises `ValueError` when the item to go on after is not there"
     size,at = whole(size, 'size'),-1
     if after is not None:
-        with self.store._reading() as db: at = self.store._known(db, _texts([after])).get(str(after))
+        with self.store._reading() as db: at = self.store._known(db, _possible([after])).get(str(after))
         if at is None: raise ValueError(f"There is no item {after!r} to go on after: begin anew, and skip what is there already.")
     while True:
         with self.store._reading() as db:
@@ -409,6 +413,9 @@ def index(self:LocalEngine,
 ) -> str: # What searches use now
     "Make the index, extend it by what was added since, or remove it; raises `ValueError` for a spec that nobody knows, `ImportError` without faiss"
     if self.read_only: raise PermissionError(f"The collection {str(self.folder)!r} was opened with read_only=True: open it without, to make an index.")
+    if recall is not None: within(recall, 'recall', above=0, high=1, hint=', e.g. 0.95')
+    if k is not None: whole(k, 'k')
+    self.store.matrix() # raises an error where the folder has gone, which the lock would make anew
     flat,auto = (isinstance(spec, str) and spec.strip().lower()==o for o in ('flat','auto'))
     with file_lock(self.folder/'index'):
         snap,old,why = self.store.matrix(),self._index(),'' # in here, so that no other process makes one of a newer state
@@ -529,11 +536,12 @@ def _nearest(self:LocalEngine, q, k, snap, allowed, n, index, effort):
 
 
 # %% ../../nbs/54_collection.local.ipynb #d6205de4
-def _checked_queries(vectors, k, exclude, dim):
+def _checked_queries(vectors, k, exclude, dim, effort):
     "`[Q,D]` queries, k, and Q lists of excluded ids as texts, for any engine; raises `ValueError`"
     query,k = as_matrix(vectors, 'query', empty=True),whole(k, 'k')
+    if effort is not None: whole(effort, 'effort')
     if query.shape[1]!=dim: raise ValueError(f"Queries are {query.shape[1]} wide and the collection {dim}: both have to come from the same embedder.")
-    exclude = [()]*len(query) if exclude is None else [_texts(o) for o in exclude]
+    exclude = [()]*len(query) if exclude is None else [_possible(o) for o in exclude]
     if len(exclude)!=len(query): raise ValueError(f"exclude has {len(exclude)} lists for {len(query)} queries: expected one for each.")
     return query,k,exclude
 
@@ -548,7 +556,7 @@ def search(self:LocalEngine,
     exact=False, # Pass the index by?
 ) -> tuple: # Q lists of ids, and Q lists of distances; shorter than k where there are no more
     "The nearest items of each query, equal ones in the order of adding; raises `ValueError` for what cannot be searched"
-    query,k,exclude = _checked_queries(vectors, k, exclude, self.dim)
+    query,k,exclude = _checked_queries(vectors, k, exclude, self.dim, effort)
     if not len(query): return [],[]
     q = Rows(exact_floats(query, 'cpu'), self.metric, 'query')
     for attempt in range(10): # a row that was found may have been deleted before its id is looked up

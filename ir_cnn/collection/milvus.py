@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np, pandas as pd, torch
 from fastcore.all import patch
 from ..core import *
-from .local import _checked_queries, _texts
+from .local import _checked_queries, _possible, _texts
 from ..features.vectorstore import VectorStore, _as_ids, _as_vectors, _columns, _listed
 from ..search.knn import distance_metrics, exact_floats, knn, order_candidates
 from ..search.screening import Rows
@@ -313,7 +313,7 @@ def _present(self:MilvusEngine, ids, fields, missing, size=1000):
     if len(known)<len(ids) and missing=='error':
         lost = [o for o in ids if o not in known]
         more = f' and {len(lost)-1} more of these ids' if lost[1:] else ''
-        raise ValueError(f"The collection has no {lost[0]!r}{more}: look at df(), or choose missing='ignore'.")
+        raise ValueError(f"The collection has no {lost[0]!r}{more}: look at df().")
     return known
 
 # %% ../../nbs/55_collection.milvus.ipynb #aec3de19
@@ -410,7 +410,7 @@ def rows(self:MilvusEngine,
     columns=None, # Names, also of columns that nothing has yet; default: all
 ) -> dict: # id -> {name: value}, with None for what is missing; in the order of the ids
     "The rows of those ids that are there"
-    ids = _as_ids(_texts(ids))
+    ids = _as_ids(_possible(ids))
     names = self.columns() if columns is None else dict.fromkeys(['id', *columns])
     found = self._of_ids(ids, _plain_fields if set(names)-set(_keys) else [o for o in _keys if o in names])
     return {o:{k:_value(found[o], k) for k in names} for o in ids if o in found}
@@ -457,8 +457,8 @@ def _values(self:MilvusEngine, n, rows):
     if 'path' in rows: rows['path'] = [None if o is None else self._path(o) for o in _listed(rows['path'])]
     found = _columns(rows, n)
     for o in found:
-        if not isinstance(o, str) or not o or o in ('id', 'number', _vector, _check) or o.startswith('$'):
-            raise ValueError(f"A name of metadata is {o!r}: expected text that does not begin with $, and not 'id', 'number', {_vector!r} or {_check!r}.")
+        if not isinstance(o, str) or not o or o in ('id', _vector, _check) or o.startswith('$'):
+            raise ValueError(f"A name of metadata is {o!r}: expected text that does not begin with $, and not 'id', {_vector!r} or {_check!r}.")
     self._name(found)
     return found
 
@@ -693,9 +693,8 @@ def search(self:MilvusEngine,
     exact=False, # Pass an index by that is not exact? Then all vectors are read
 ) -> tuple: # Q lists of ids, and Q lists of distances; shorter than k where there are no more
     "The nearest items of each query, equal ones in the order of ids; raises `ValueError` for what cannot be searched"
-    query,k,exclude = _checked_queries(vectors, k, exclude, self.dim)
+    query,k,exclude = _checked_queries(vectors, k, exclude, self.dim, effort)
     exclude = list(map(set, exclude))
-    if effort is not None: whole(effort, 'effort')
     if not len(query): return [],[]
     q,more = Rows(exact_floats(query, 'cpu'), self.metric, 'query').x,k+max(map(len, exclude))
     if more>_most-_spare: more = max(1, min(more, len(self)))

@@ -6,7 +6,7 @@
 __all__ = ['DamagedStore', 'Snapshot', 'VectorStore']
 
 # %% ../../nbs/31_features.vectorstore.ipynb #19fee43f
-import errno, json, os, re, sqlite3, struct, threading, weakref, zlib
+import errno, json, math, os, re, sqlite3, struct, threading, weakref, zlib
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 import numpy as np, pandas as pd, torch
@@ -38,12 +38,11 @@ _sqlite_errors = ( # what SQLite says, the error to raise, and the sentence
 def _told(folder, patience, noun='store'):
     "Inside, errors of SQLite and of the disk become one sentence that names the store"
     try: yield
-    except sqlite3.DatabaseError as e:
-        for said,kind,text in _sqlite_errors:
+    except (sqlite3.DatabaseError, OSError, DamagedStore) as e:
+        if not os.path.isdir(folder): raise FileNotFoundError(f"The {noun} {str(folder)!r} has gone: was it moved or deleted? Open it where it is now.") from e
+        for said,kind,text in _sqlite_errors if isinstance(e, sqlite3.DatabaseError) else ():
             if said in str(e): raise kind(text.format(str(folder), patience, noun)) from e
-        raise
-    except OSError as e:
-        if e.errno not in {*_disk_errors, errno.EACCES, errno.EPERM}: raise
+        if not isinstance(e, OSError) or e.errno not in {*_disk_errors, errno.EACCES, errno.EPERM}: raise
         hint = _disk_errors.get(e.errno, 'choose a folder that you may write to.')
         error = type(e)(f"Cannot write into the {noun} {str(folder)!r} ({e.strerror or os.strerror(e.errno)}): {hint} Nothing was changed.")
         error.errno = e.errno
@@ -52,21 +51,22 @@ def _told(folder, patience, noun='store'):
 # %% ../../nbs/31_features.vectorstore.ipynb #6466c116
 def _plain(value, what):
     "A scalar as SQLite keeps it; raises `ValueError` for anything else"
-    if isinstance(value, (np.number, np.bool_, torch.Tensor)) and np.ndim(value)==0: value = value.item()
+    if isinstance(value, (np.number, np.bool_, torch.Tensor)) and not isinstance(value, np.timedelta64) and np.ndim(value)==0: value = value.item()
     if value is None or value is pd.NA or value is pd.NaT: return None
     if isinstance(value, str):
         try: value.encode()
         except UnicodeEncodeError: raise ValueError(f"{what} is {value!r}: expected text that can be written as UTF-8.") from None
         return str(value)
     if isinstance(value, int) and -2**63<=value<2**63: return int(value)
-    if isinstance(value, float): return None if value!=value else float(value)
-    raise ValueError(f"{what} is {value!r}: expected text, a number of at most 64 bits, True, False or None; "
+    if isinstance(value, float) and not math.isinf(value): return None if value!=value else float(value)
+    raise ValueError(f"{what} is {value!r}: expected text, a finite number of at most 64 bits, True, False or None; "
                      "write anything else as text, e.g. a date by isoformat().")
 
 # %% ../../nbs/31_features.vectorstore.ipynb #b7bf8e83
 def _listed(values):
     "A column of any kind as a list; one value is a list of one"
-    if hasattr(values, 'tolist'): values = values.tolist()
+    if isinstance(values, (np.datetime64, np.timedelta64)) or isinstance(values, np.ndarray) and values.dtype.kind in 'mM': values = pd.Series(values)
+    if hasattr(values, 'tolist'): values = values.tolist() # that of numpy makes whole numbers of dates
     return [values] if isinstance(values, (str,bytes,int,float,PurePath)) or values is None else list(values)
 
 # %% ../../nbs/31_features.vectorstore.ipynb #805fe0e8
@@ -446,8 +446,8 @@ def _made_columns(self:VectorStore, db, names):
     "The SQL of these names, without the table; new ones are added"
     known = self.columns()
     for o in names:
-        if not isinstance(o, str) or not o or o in ('id','number'):
-            raise ValueError(f"A name of metadata is {o!r}: expected text, and neither 'id' nor 'number'.")
+        if not isinstance(o, str) or not o or o=='id':
+            raise ValueError(f"A name of metadata is {o!r}: expected text, and not 'id'.")
         if o in known: continue
         if len(known)>=1900:
             raise ValueError(f"The {self.noun} has {len(known)} names, and {o!r} would be one more than it can hold: keep less per row, for example as text.")
@@ -555,7 +555,7 @@ def _present(self:VectorStore, db, ids, missing):
     if len(known)<len(ids) and missing=='error':
         lost = [o for o in ids if o not in known]
         more = f' and {len(lost)-1} more of these ids' if lost[1:] else ''
-        raise ValueError(f"The {self.noun} has no {lost[0]!r}{more}: look at df(), or choose missing='ignore'.")
+        raise ValueError(f"The {self.noun} has no {lost[0]!r}{more}: look at df().")
     return known
 
 # %% ../../nbs/31_features.vectorstore.ipynb #bf796f0f
@@ -741,10 +741,11 @@ def info(self:VectorStore) -> Facts: # rows, deleted, width, made by, generation
     "What the store holds"
     with self._reading() as db:
         facts,(dead,) = self._facts(db),db.execute('SELECT count(*) FROM dead').fetchone()
+        size = (self.folder/'rows.sqlite').stat().st_size
         names = [o for o, in db.execute('SELECT name FROM columns ORDER BY number')]
     return Facts({'folder':str(self.folder), 'rows':facts['slots']-dead, 'deleted':dead, 'width':self._dim, 'made by':self.made_by,
                   'generation':facts['generation'], 'changes':facts['changes'], 'bytes of vectors':facts['slots']*4*self._dim,
-                  'bytes of rows':(self.folder/'rows.sqlite').stat().st_size, 'metadata':names, 'format':facts['format']})
+                  'bytes of rows':size, 'metadata':names, 'format':facts['format']})
 
 @patch
 def __repr__(self:VectorStore): return f"VectorStore of {len(self):,} vectors of width {self._dim} in {str(self.folder)!r}"
