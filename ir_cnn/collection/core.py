@@ -33,7 +33,7 @@ from ..search.duplicates import duplicate_pairs
 from .where import _Group, Where, read_where
 from .local import LocalEngine
 from .sources import *
-from .sources import _reserved
+from .sources import _named, _of_results, _reserved
 
 # %% ../../nbs/57_collection.core.ipynb #cf8f1efe
 def made_by(
@@ -488,9 +488,9 @@ def usable(self:_Adding, images) -> list:
         if o.photo.fault: self.done.fault(o.photo.fault); continue
         if o.computed:
             self.finite[not o.finite] += 1
-            if not o.finite: self.done.fault(f'{o.photo.place}: the network gives no finite vector for it')
+            if not o.finite: self.done.fault(f'{o.photo.name}: the network gives no finite vector for it')
             if self.finite[0]==0 and self.finite[1]>1:
-                raise ValueError(f"The network {self.photos.made_by['model']} gives vectors that are not finite, e.g. of {o.photo.place}: "
+                raise ValueError(f"The network {self.photos.made_by['model']} gives vectors that are not finite, e.g. of {o.photo.name}: "
                                  f"check its weights ({self.photos.made_by['weights_from'] or 'of unknown origin'}).")
             if not o.finite: continue
         good.append(o)
@@ -549,7 +549,7 @@ def settle(self:_Adding, images):
         done.computed += o.computed
         if o.row is not None and (digest is None or o.row['digest']==digest): self.again(o); continue
         if o.row is not None and o.row['path']!=o.path and self.if_exists=='error':
-            done.fault(f"{o.photo.place}: the id {o.id!r} belongs to another image, whose file is gone; choose if_exists='replace'"); continue
+            done.fault(f"{o.photo.name}: the id {o.id!r} belongs to another image, whose file is gone; choose if_exists='replace'"); continue
         row = self.claim(o) if o.row is None else None
         if row is not None: self.move(o, row); continue
         met = self.met.get(digest)
@@ -610,7 +610,7 @@ def write_new(self:_Adding):
         if self.items.own_ids and self.if_exists!='replace':
             for o in [o for o in self.new if o.id in there]:
                 self.instead(o, 'skipped' if self.if_exists=='skip' else None)
-                if self.if_exists=='error': self.done.fault(f"{o.photo.place}: the id {o.id!r} was just given to another image")
+                if self.if_exists=='error': self.done.fault(f"{o.photo.name}: the id {o.id!r} was just given to another image")
         if not self.new: return
         ids,rows = self.free_ids(self.new, there),_as_columns([o.fields | o.metadata for o in self.new])
         try: return self.engine.add(ids, torch.stack([o.vector for o in self.new]), rows, 'replace' if self.items.own_ids and self.if_exists=='replace' else 'error')
@@ -706,7 +706,7 @@ def _below(self:Collection, folder):
 
 @patch
 def add(self:Collection,
-    source, # A folder, a file, an address, a list of files and addresses, a table with the column path, a data set, or `Features`
+    source, # A folder, a file, an address, any number of files and addresses, a table with the column path, a data set, or `Features`
     *,
     ids=None, # One for each image; default: made of the paths, such as Pictures/cats/1.jpg
     metadata=None, # {name: one value for all, or one for each image}, or a table
@@ -803,7 +803,7 @@ class SearchResults:
 
     def __len__(self): return len(self.ids)
     def __getitem__(self, i):
-        if self.one and not isinstance(i, slice): return Facts(dict(id=self.ids[i], distance=self.distances[i]) | self._rows[self.ids[i]])
+        if self.one and not isinstance(i, slice): return Facts(dict(id=self.ids[i], distance=self.distances[i]) | self._rows[self.ids[i]] | dict(distance=self.distances[i]))
         if self.one: return SearchResults(self.queries, [self.ids[i]], [self.distances[i]], self._rows, True, self.metric)
         some = [o if isinstance(i, slice) else [o] for o in (self.queries[i], self._ids[i], self._distances[i])]
         return SearchResults(*some, self._rows, not isinstance(i, slice), self.metric)
@@ -812,7 +812,7 @@ class SearchResults:
     def df(self):
         "A table: query (where there are several), rank from 1, id, distance, path and metadata"
         several = [] if self.one else ['query']
-        names = dict.fromkeys(['path', *(k for o in self._rows.values() for k in o if k not in _reserved)])
+        names = dict.fromkeys(['path', *(k for o in self._rows.values() for k in o if k not in (*_reserved, *_of_results))])
         rows = [[q.name]*len(several) + [rank, id, d] + [self._rows[id].get(k) for k in names]
                 for q,ids,ds in zip(self.queries, self._ids, self._distances) for rank,(id,d) in enumerate(zip(ids, ds), 1)]
         table = pd.DataFrame(rows, columns=[*several, 'rank', 'id', 'distance', *names], dtype=object)
@@ -838,7 +838,7 @@ def meant_ids(self:Collection,
 
 @patch
 def search(self:Collection,
-    query, # An id, a path, an address, a Pillow image, the content of a file, an array of pixels, a vector `[D]` or `[Q,D]`; or a list of these
+    query, # An id, a path, an address, a Pillow image, the content of a file, an array of pixels, a vector `[D]` or `[Q,D]` of floats; or a list of these
     k=20, # How many; fewer where there are no more
     where=None, # Only items under this condition, such as "year > 2010 and label in ['cat', 'dog']", see `read_where`
     exact=False, # Pass an index by?
@@ -881,7 +881,7 @@ def update(self:Collection,
     "Change metadata; raises `ValueError` for unknown ids, and for names that every collection has"
     if (ids is None)==(where is None): raise ValueError("Give either ids or where, for the items that are to be changed.")
     ids = self.ids(where) if ids is None else _given_ids(ids)
-    values = as_metadata(dict({} if table is None else table) | values, len(ids))
+    values = as_metadata(_named(table) | values, len(ids))
     if not ids or not values: return 0
     return self.engine.update(ids, {k:v if isinstance(v, list) else [v]*len(ids) for k,v in values.items()})
 

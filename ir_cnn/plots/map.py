@@ -12,7 +12,7 @@ import numpy as np, torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from sklearn.manifold import TSNE
-from ..core import one_of
+from ..core import one_of, seeded
 from ..boost.whitening import embedding_matrix, unit_rows
 from .thumbnails import thumbnail
 from .neighbours import frame_colours, new_figure, plain_text, short_label
