@@ -96,7 +96,8 @@ def engine_of(
     text = os.fspath(where) if isinstance(where, os.PathLike) else where
     scheme = text.partition('://')[0].lower() if is_address(text) else ''
     if not isinstance(text, str) or not text.strip() or scheme not in ('','http','https','tcp'):
-        raise ValueError(f"A collection cannot be at {(shown_address(where) if isinstance(text, str) else where)!r}: expected a folder, a server such as http://host:19530, or a file.db.")
+        shown = shown_address(where) if isinstance(text, str) else where
+        raise ValueError(f"A collection cannot be at {shown!r}: expected a folder, a server such as http://host:19530, or a file.db.")
     if not scheme and not text.lower().endswith('.db'): return LocalEngine
     try: from ir_cnn.collection.milvus import MilvusEngine
     except ImportError as e: raise ImportError(f"A collection at {shown_address(text)!r} needs Milvus ({reason(e)}): pip install 'ir_cnn[milvus]'.") from e
@@ -394,7 +395,7 @@ def known_rows(self:_Adding, part, paths):
 def _part_of(digest): return (digest or '').partition('-')[2] # which part of a file, see `content_digest`
 
 @patch
-def look(self:_Adding, part) -> list: # of `_Image`
+def look(self:_Adding, part) -> list: # Of images on their way
     "Those images of a part that have to be read"
     paths = [stored_path(o, self.photos.root) for o in part.places]
     rows,states = self.known_rows(part, paths),list(in_order(_state, part.places, 8))
@@ -613,7 +614,8 @@ def write_new(self:_Adding):
                 if self.if_exists=='error': self.done.fault(f"{o.photo.name}: the id {o.id!r} was just given to another image")
         if not self.new: return
         ids,rows = self.free_ids(self.new, there),_as_columns([o.fields | o.metadata for o in self.new])
-        try: return self.engine.add(ids, torch.stack([o.vector for o in self.new]), rows, 'replace' if self.items.own_ids and self.if_exists=='replace' else 'error')
+        how = 'replace' if self.items.own_ids and self.if_exists=='replace' else 'error'
+        try: return self.engine.add(ids, torch.stack([o.vector for o in self.new]), rows, how)
         except ValueError:
             if attempt==4 or not self.photos._rows(ids, ['id']): raise
 
@@ -803,7 +805,8 @@ class SearchResults:
 
     def __len__(self): return len(self.ids)
     def __getitem__(self, i):
-        if self.one and not isinstance(i, slice): return Facts(dict(id=self.ids[i], distance=self.distances[i]) | self._rows[self.ids[i]] | dict(distance=self.distances[i]))
+        if self.one and not isinstance(i, slice): # its distance, also where the metadata have such a name
+            return Facts(dict(id='', distance=0) | self._rows[self.ids[i]] | dict(id=self.ids[i], distance=self.distances[i]))
         if self.one: return SearchResults(self.queries, [self.ids[i]], [self.distances[i]], self._rows, True, self.metric)
         some = [o if isinstance(i, slice) else [o] for o in (self.queries[i], self._ids[i], self._distances[i])]
         return SearchResults(*some, self._rows, not isinstance(i, slice), self.metric)

@@ -335,7 +335,8 @@ def save_report(self:CollectionSession,
     for q in list(dict.fromkeys(self.history[::-1]))[:min(whole(n, 'n'), _most_searches)]:
         names = [o for _,o in (*q.images, *q.away)]
         items = self.searcher.items(names)
-        if len(items)<len(set(names)): found.append(Found(f"{next(o for o in names if o not in items)} is no longer in the collection", None, None, [])); continue
+        lost = next((o for o in names if o not in items), None)
+        if lost: found.append(Found(f'{lost} is no longer in the collection', None, None, [])); continue
         item = items[q.images[0][1]] if q.images else None
         title = image_title(item['path'] or item['id'])+f' and {len(q.images)-1} more'*(len(q.images)>1) if item else q.title or 'least similar images'
         found.append(Found(title, item['path'] if item else q.content, item and item_box(item), self.searcher.search(q, self.k, where=self.where).items))

@@ -55,7 +55,8 @@ def index_parser() -> argparse.ArgumentParser:
     add('id', metavar='ID', nargs='*', help='ids of images in the collection')
     add('--where', metavar='TEXT', help='those that fulfil a condition, as for search')
     add('--missing', action='store_true', help='those whose files are not there any more')
-    word('verify', 'compare the vectors with the checksums they were written with, and look whether the files are there', 'The status is 1 when some are damaged.')
+    word('verify', 'compare the vectors with the checksums they were written with, and look whether the files are there',
+         'The status is 1 when some vectors are damaged.')
     add = word('copy', 'copy a collection to another address, e.g. to a server', 'A copy that was stopped goes on when it is given again.')
     add('to', metavar='ADDRESS', help='the folder, .db file or address of the copy')
     return p
