@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 from ..data.images import * # first: it quiets a warning that fastai's import brings
 import fsspec, numpy as np, pandas as pd, torch
@@ -56,6 +56,7 @@ def read_address(
                     data += more
                     if time.monotonic()>end: raise OSError(f'it takes more than {4*timeout:g} s')
     except HTTPError as e: raise OSError(f'{shown}: HTTP {e.code} {reason(e.reason)}') from e
+    except URLError as e: raise OSError(f"{shown}: it cannot be reached ({getattr(e.reason, 'strerror', None) or e.reason})") from e
     except Exception as e: raise OSError(f'{shown}: {reason(e)}'.replace(known, '')) from e # each kind of storage has errors of its own
     if len(data)>limit: raise OSError(f'{shown}: it has more than {limit>>20:,} MiB')
     return data
@@ -497,8 +498,8 @@ def _as_vectors(o, dim):
     if not x.isfinite().all(): raise ValueError("A query holds NaN or infinity: expected finite numbers.")
     return x.reshape(-1, dim)
 
-def _is_file(text):
-    try: return os.path.isfile(expand(text))
+def _is_file(text, test=os.path.isfile):
+    try: return test(expand(text))
     except (OSError, ValueError): return False # too long, or with a null character
 
 def _one_query(o, known, near):
@@ -509,6 +510,7 @@ def _one_query(o, known, near):
         if o in known: return SearchQuery('id', o, o)
         if _is_file(o): return SearchQuery('image', str(expand(o)), o)
         if is_address(o): return SearchQuery('image', read_address(o), shown_address(o))
+        if _is_file(o, os.path.isdir): raise ValueError(f"{o[:200]!r} is a folder: search with an image in it.")
         raise ValueError(f"{o[:200]!r} is no id of this collection, no file and no address.{near(o)}" +
                          " A vector is given as an array or a tensor of floating-point numbers."*number)
     if isinstance(o, bytes) and len(o)<4096 and _is_file(os.fsdecode(o)):
