@@ -729,7 +729,7 @@ def add(self:Collection,
     items = find_items(source, ids, metadata, recursive)
     if items.own_ids and if_exists=='error': self._check_ids(items)
     done = _Adding(self, items, if_exists, verify, made).run(progress)
-    if isinstance(items, FolderItems): done.missing = len(self.missing(source))
+    if isinstance(items, FolderItems): done.missing = len(self.missing(items.folder))
     print(done)
     done.said = True
     return done

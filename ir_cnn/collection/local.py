@@ -17,7 +17,7 @@ from .where import _is_text, _tests
 from ..core import *
 from ..features.vectorstore import VectorStore
 from ..search.exclude import Exclude
-from ..search.index import build_index, Index, build_index, choose_spec, index_facts, load_index
+from ..search.index import Index, build_index, choose_spec, index_facts, load_index
 from ..search.knn import as_matrix, distance_metrics, exact_floats, knn, order_candidates, _lines
 from ..search.screening import Rows, screen
 from ..search.vectors import Vectors, refine_candidates
@@ -98,7 +98,6 @@ def _release(self:LocalEngine):
         mapping.madvise(mmap.MADV_DONTNEED)
         if self._scanned[1]==last: self._scanned = None
 
-
 # %% ../../nbs/54_collection.local.ipynb #9a31f54d
 class _FileVectors(Vectors):
     "The first rows of a file of float32, memory-mapped; a few of them are read instead"
@@ -115,8 +114,8 @@ class _FileVectors(Vectors):
         size,places = 4*self.dim,rows.tolist()
         if hasattr(os, 'posix_fadvise'):
             for o in places: os.posix_fadvise(self._fd, o*size, size, os.POSIX_FADV_WILLNEED)
-        data = bytearray(b''.join(os.pread(self._fd, size, o*size) for o in places))
-        return exact_floats(torch.frombuffer(data, dtype=torch.float32).reshape(-1, self.dim), 'cpu') if data else super().__getitem__(rows)
+        data = bytearray().join(os.pread(self._fd, size, o*size) for o in places)
+        return exact_floats(torch.frombuffer(data, dtype=torch.float32).reshape(len(places), self.dim), 'cpu') if data else super().__getitem__(rows)
 
 @patch
 def _vectors(self:LocalEngine, snap, n=None):
@@ -124,7 +123,6 @@ def _vectors(self:LocalEngine, snap, n=None):
     x = as_matrix(snap.vectors)[:n]
     try: return _FileVectors(x, self.store._file(snap.state[0])) if hasattr(os, 'pread') else Vectors(x)
     except OSError: return Vectors(x) # a compaction has removed the file, and its mapping still holds
-
 
 # %% ../../nbs/54_collection.local.ipynb #43b261fe
 def _texts(ids):
@@ -501,7 +499,6 @@ def _view(self:LocalEngine, where, exclude):
         known = self.store._known(db, list({o for each in exclude for o in each})) if any(exclude) else {}
     return snap,*kept,[snap.slots([known[o] for o in each if o in known]) for each in exclude]
 
-
 # %% ../../nbs/54_collection.local.ipynb #aaae50b4
 def _by_index(index, q, k, allowed, n, effort):
     "`[Q,c]` distances and slots of the nearest items of an index among `n` allowed slots, infinite and -1 where there are fewer than `k`"
@@ -533,7 +530,6 @@ def _nearest(self:LocalEngine, q, k, snap, allowed, n, index, effort):
     if late: near = refine_candidates(q, self._vectors(snap), torch.cat([near[1], self._exactly(q, snap, allowed, k, slots)], 1), k)
     self._let_go(snap)
     return near
-
 
 # %% ../../nbs/54_collection.local.ipynb #d6205de4
 def _checked_queries(vectors, k, exclude, dim, effort):

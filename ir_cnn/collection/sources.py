@@ -303,7 +303,7 @@ class FolderItems(Items):
         recursive=True, # Also those in the folders below?
         metadata=None, # {name: one value for all}
     ):
-        problems = Problems()
+        problems,self.folder = Problems(),folder
         self.folders,self.names = [],[] # (path, plain name below `folder`), and the names of the images of one after the other
         starts = [0]
         for at,rel,images in walk_folders(folder, problems):
@@ -444,12 +444,13 @@ def _as_table(columns):
     except (TypeError, ValueError) as e: raise ValueError(f"The dictionary is no table ({reason(e)}): give a list of the same length for each name.") from e
 
 def find_items(
-    source, # A folder, a file, an address, a list of files and addresses, a table with the column path, a data set, or `Features`
+    source, # A folder, a file, an address, any number of files and addresses, a table with the column path, a data set, `Features`, or `Items`
     ids=None, # One for each image, the user's own
     metadata=None, # {name: one value for all, or one for each}
     recursive=True, # Also the folders below a folder?
 ) -> Items:
     "The images that are meant; a line says what is left out of a folder. Raises `ValueError` for anything else, and for a folder without images"
+    if isinstance(source, Items): return source # found before
     more = dict(ids=ids, metadata=metadata)
     if isinstance(source, Features):
         table = pd.concat([source.gallery_items, source.query_items])

@@ -97,7 +97,6 @@ def open_named(
         with Collection(args.collection) as photos: made = photos.made_by
         if model not in (made['model'], made['build']['arch']):
             raise ValueError(f"{args.collection!r} was made by {network_name(made)}, not by {model}: leave out --model, or make another collection.")
-        if not weights: model = None
     if not weights: return Collection(args.collection, model, metric)
     if not model:
         with Collection(args.collection) as photos: model = photos.made_by['build']['arch'] or photos.made_by['model']
@@ -135,9 +134,9 @@ def add_command(args) -> int: # The exit status, 1 when the collection is empty
     tables = {o:read_table(o) for o in args.source if alone(o) and not expand(o).is_dir()}
     files = [o for o in args.source if not alone(o)]
     sources = [tables.get(o, o) for o in args.source if alone(o)] + [files]*bool(files)
-    for o in sources: find_items(o) # a folder without images makes no collection
+    found = [find_items(o) for o in sources] # a folder without images makes no collection
     with open_named(args) as photos:
-        done = [photos.add(o, verify=args.verify) for o in sources]
+        done = [photos.add(o, verify=args.verify) for o in found]
         for o in done:
             for why in o.reasons[3:]: print(f'  {printable_path(why)}') # the first three have been said
         if any(o.missing for o in done): print(f'ir_cnn_index delete {args.collection} --missing deletes those that have no file any more')
@@ -184,7 +183,9 @@ def verify_command(args) -> int: # The exit status
     with open_named(args) as photos: damaged,gone,n = photos.verify(),photos.missing(),len(photos)
     if damaged: print(f'{args.collection}: {len(damaged):,} of {n:,} vectors are damaged; delete these items and add their images again:', *damaged, sep='\n')
     else: print(f'{args.collection}: all {n:,} vectors are as they were written')
-    if gone: print(f'{len(gone):,} have no file any more, such as {gone[0]}: ir_cnn_index delete {args.collection} --missing deletes them')
+    if gone:
+        said = f"{len(gone):,} {'has' if len(gone)==1 else 'have'} no file any more, such as {gone[0]}"
+        print(f'{said}: ir_cnn_index delete {args.collection} --missing takes them out')
     return int(bool(damaged))
 
 def copy_command(args):
